@@ -1,0 +1,1 @@
+"""The databases that ship with the core."""

@@ -1,0 +1,280 @@
+"""PostgreSQL (psycopg 3): forced row-level security as the second fence, statement triggers for the audit trail.
+
+The application's role owns nothing, is no superuser and has no BYPASSRLS. The tenant is a transaction-local setting that
+travels in the same round trip as BEGIN, so a connection pool can't carry it over. Such a setting is '' and not NULL
+once it was used in a session, hence the NULLIF in the policies.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Engine, Table, create_engine, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+
+from brickwork.data.guard import UNSCOPED, Scope
+from brickwork.data.models import SYSTEM_TENANT, is_audited
+from brickwork.data.port import Engines
+from brickwork.errors import (
+    BrickworkError,
+    BrokenReferenceError,
+    CrossTenantError,
+    DatabaseBusyError,
+    DuplicateError,
+    ImmutableError,
+    MissingDependencyError,
+    StorageFullError,
+    UnavailableError,
+    UnsafeRoleError,
+    ValidationError,
+)
+
+#: Key of the advisory lock under which migrations run.
+_SCHEMA_LOCK = 0x627269636B
+
+_POLICY = (
+    "tenant_id = NULLIF(current_setting('brickwork.tenant', true), '') "
+    f"OR current_setting('brickwork.tenant', true) = '{SYSTEM_TENANT}'"
+)
+
+#: Generic trigger functions. Arguments: key columns, columns left out, columns redacted (comma-separated).
+#: They run as the owner, since the application's role may not write audit entries itself.
+_FUNCTIONS = (
+    """
+CREATE OR REPLACE FUNCTION brickwork_audit_row(r jsonb, left_out text[], redacted text[]) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN redacted = '{}' THEN (r - left_out)::text
+    ELSE ((r - left_out) || (SELECT coalesce(jsonb_object_agg(k, '[redacted]'), '{}') FROM unnest(redacted) k
+          WHERE r -> k <> 'null'))::text END
+$$;
+""",
+    """
+CREATE OR REPLACE FUNCTION brickwork_audit_key(r jsonb, keys text[]) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$ SELECT string_agg(r ->> k, '/' ORDER BY n) FROM unnest(keys) WITH ORDINALITY AS u(k, n) $$;
+""",
+    """
+CREATE OR REPLACE FUNCTION brickwork_audit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = SCHEMA_NAME, pg_temp AS $$
+DECLARE
+  stamp jsonb := coalesce(NULLIF(current_setting('brickwork.stamp', true), ''), '{}')::jsonb;
+  moment timestamptz := coalesce((stamp ->> 'at')::timestamptz, clock_timestamp());
+  who text := coalesce(stamp ->> 'actor', session_user);
+  keys text[] := string_to_array(TG_ARGV[0], ',');
+  left_out text[] := string_to_array(TG_ARGV[1], ',');
+  redacted text[] := string_to_array(TG_ARGV[2], ',');
+BEGIN
+  IF TG_OP = 'INSERT' THEN
+    INSERT INTO audit_entry (tenant_id, at, actor, action, entity, record_id, after, reason, correlation_id)
+    SELECT j ->> 'tenant_id', moment, who, 'insert', TG_TABLE_NAME, brickwork_audit_key(j, keys),
+           brickwork_audit_row(j, left_out, redacted), stamp ->> 'reason', stamp ->> 'correlation_id'
+    FROM (SELECT to_jsonb(n) AS j FROM new_rows n) rows;
+  ELSIF TG_OP = 'UPDATE' THEN
+    INSERT INTO audit_entry (tenant_id, at, actor, action, entity, record_id, before, after, reason, correlation_id)
+    VALUES (NEW.tenant_id, moment, who, 'update', TG_TABLE_NAME, brickwork_audit_key(to_jsonb(NEW), keys),
+            brickwork_audit_row(to_jsonb(OLD), left_out, redacted),
+            brickwork_audit_row(to_jsonb(NEW), left_out, redacted), stamp ->> 'reason', stamp ->> 'correlation_id');
+  ELSE
+    INSERT INTO audit_entry (tenant_id, at, actor, action, entity, record_id, before, reason, correlation_id)
+    VALUES (OLD.tenant_id, moment, who, 'delete', TG_TABLE_NAME, brickwork_audit_key(to_jsonb(OLD), keys),
+            brickwork_audit_row(to_jsonb(OLD), left_out, redacted), stamp ->> 'reason', stamp ->> 'correlation_id');
+  END IF;
+  RETURN NULL;
+END $$;
+""",
+    """
+CREATE OR REPLACE FUNCTION brickwork_note(text, timestamptz, text, text, text, text, text, text, text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = SCHEMA_NAME, pg_temp AS $$
+  INSERT INTO audit_entry (tenant_id, at, actor, action, entity, record_id, after, reason, correlation_id)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+$$;
+""",
+    """
+CREATE OR REPLACE FUNCTION brickwork_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'UPDATE' AND OLD.seq IS NULL
+     AND to_jsonb(OLD) - '{seq,hash}'::text[] = to_jsonb(NEW) - '{seq,hash}'::text[] THEN RETURN NEW; END IF;
+  RAISE EXCEPTION 'brickwork: append-only' USING ERRCODE = 'BW001';
+END $$;
+""",
+)
+
+_NOTE = text(
+    "SELECT brickwork_note(:tenant_id, :at, :actor, :action, :entity, :record_id, :after, :reason, :correlation_id)"
+)
+
+
+class PostgresBackend:
+    """See the module. `busy_timeout` (seconds) bounds the wait for a lock, `pool_size` the connections of a process."""
+
+    name = "postgresql"
+    max_parameters = 60_000
+
+    def __init__(self, url: URL, *, busy_timeout: float = 5.0, pool_size: int = 8) -> None:
+        try:
+            import psycopg
+        except ImportError:
+            raise MissingDependencyError("psycopg", "postgres") from None
+        self._literal = psycopg.sql.Literal
+        self.url = url.set(drivername="postgresql+psycopg")
+        self._timeout = busy_timeout
+        self._pool_size = pool_size
+
+    def engines(self) -> Engines:
+        engine = create_engine(
+            self.url,
+            # BEGIN and COMMIT are sent by `begin` and by the driver's commit: one round trip less each transaction
+            isolation_level="AUTOCOMMIT",
+            pool_size=self._pool_size,
+            max_overflow=0,
+            pool_timeout=self._timeout,
+            json_serializer=_dump,
+            json_deserializer=orjson.loads,
+            connect_args={"connect_timeout": 10, "options": f"-c lock_timeout={int(self._timeout * 1000)} -c timezone=UTC"},
+        )
+        return Engines(engine, engine)
+
+    def begin(self, connection: Connection, scope: Scope, stamp: str, *, readonly: bool) -> None:
+        driver: Any = connection.connection.driver_connection
+        tenant = SYSTEM_TENANT if scope.system else scope.tenant or ""
+        quoted = self._literal(tenant).as_string(driver)
+        if readonly:
+            driver.execute(f"BEGIN READ ONLY; SELECT set_config('brickwork.tenant', {quoted}, true)")
+        else:
+            stamp_ = self._literal(stamp).as_string(driver)
+            driver.execute(
+                f"BEGIN; SELECT set_config('brickwork.tenant', {quoted}, true), set_config('brickwork.stamp', {stamp_}, true)"
+            )
+
+    def protect(self, connection: Connection, tables: Sequence[Table]) -> None:
+        schema = connection.scalar(text("SELECT current_schema()"))
+        quoted = connection.dialect.identifier_preparer.quote(str(schema))
+        for function in _FUNCTIONS:
+            connection.exec_driver_sql(function.replace("SCHEMA_NAME", quoted))
+        for table in tables:
+            for statement in _protection(table):
+                connection.exec_driver_sql(statement)
+        for verb in ("UPDATE", "DELETE"):
+            name = f"bw_append_only_{verb.lower()}"
+            connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name} ON audit_entry")
+            connection.exec_driver_sql(
+                f"CREATE TRIGGER {name} BEFORE {verb} ON audit_entry FOR EACH ROW EXECUTE FUNCTION brickwork_append_only()"
+            )
+
+    def grant(self, connection: Connection) -> None:
+        role = self.url.username
+        if role is None or connection.scalar(text("SELECT current_user")) == role:
+            return
+        name = connection.dialect.identifier_preparer.quote(role)
+        schema = connection.dialect.identifier_preparer.quote(str(connection.scalar(text("SELECT current_schema()"))))
+        for statement in (
+            f"GRANT USAGE ON SCHEMA {schema} TO {name}",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {name}",
+            f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {name}",
+            f"REVOKE INSERT, UPDATE, DELETE ON audit_entry FROM {name}",
+            f"GRANT UPDATE (seq, hash) ON audit_entry TO {name}",
+        ):
+            connection.exec_driver_sql(statement)
+
+    def note(self, connection: Connection, values: Mapping[str, Any]) -> None:
+        connection.execute(_NOTE, dict(values), execution_options={UNSCOPED: True})
+
+    def unprotected(self, connection: Connection) -> list[str]:
+        rows = connection.scalars(
+            text(
+                "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid "
+                "WHERE c.relkind IN ('r', 'p') AND a.attname = 'tenant_id' AND NOT a.attisdropped "
+                "AND c.relnamespace = current_schema()::regnamespace AND NOT (c.relrowsecurity AND c.relforcerowsecurity "
+                "AND EXISTS (SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'brickwork_tenant')) "
+                "ORDER BY 1"
+            )
+        )
+        return list(rows)
+
+    def check_role(self, connection: Connection) -> None:
+        row = connection.execute(
+            text(
+                "SELECT r.rolname, r.rolsuper, r.rolbypassrls, EXISTS (SELECT 1 FROM pg_class c WHERE c.relkind IN ('r', 'p') "
+                "AND c.relnamespace = current_schema()::regnamespace AND pg_has_role(current_user, c.relowner, 'MEMBER')) "
+                "FROM pg_roles r WHERE r.rolname = current_user"
+            )
+        ).one()
+        faults = [
+            fault
+            for fault, found in zip(("is a superuser", "has BYPASSRLS", "owns tables"), row[1:], strict=True)
+            if found
+        ]
+        if faults:
+            raise UnsafeRoleError(
+                f"database role {row[0]!r} {' and '.join(faults)}, so row-level security would not hold it; run "
+                "`brickwork db roles` with an administrator's URL and put the application role's URL into database.url",
+                role=row[0],
+            )
+
+    def lock_schema(self, connection: Connection) -> None:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
+
+    def translate(self, error: DBAPIError | Exception) -> BrickworkError | None:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        state: str = getattr(cause, "sqlstate", None) or ""
+        diagnosis = getattr(cause, "diag", None)
+        if state in ("55P03", "40P01", "40001", "57014"):
+            return DatabaseBusyError("the database could not get a lock in time, or ended a deadlock; try again")
+        if state in ("53100",):
+            return StorageFullError("the disk that holds the database is full; the transaction was rolled back")
+        if state == "25006":
+            return ValidationError("a write was tried in a read-only transaction")
+        if state == "42501" and "row-level security" in str(cause):
+            return CrossTenantError("the database refused a write to another tenant's row")
+        if state == "BW001" or (state == "42501" and "audit_entry" in str(cause)):
+            return ImmutableError("audit entries can only be appended")
+        if state == "23505":
+            return DuplicateError(
+                "a row with the same unique value exists", constraint=getattr(diagnosis, "constraint_name", None), columns=[]
+            )
+        if state == "23503":
+            return BrokenReferenceError("a reference points to a row that does not exist in this tenant")
+        if state in ("22021", "22P05", "54000"):
+            return ValidationError("a value has a character (such as NUL) or a size that the database does not accept")
+        if state.startswith(("08", "57P")) or (type(cause).__name__ == "OperationalError" and not state):
+            return UnavailableError("the database cannot be reached")
+        return None
+
+    def close(self) -> None:
+        """Nothing beyond the engines' pools, which the database disposes of."""
+
+
+def _dump(value: Any) -> str:
+    return orjson.dumps(value, default=str).decode()
+
+
+def _protection(table: Table) -> list[str]:
+    name = f'"{table.name}"'
+    statements = [
+        f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY",
+        f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY",
+        f"DROP POLICY IF EXISTS brickwork_tenant ON {name}",
+        f"CREATE POLICY brickwork_tenant ON {name} USING ({_POLICY}) WITH CHECK ({_POLICY})",
+    ]
+    for verb in ("insert", "update", "delete"):
+        statements.append(f"DROP TRIGGER IF EXISTS bw_audit_{verb} ON {name}")
+    if is_audited(table):
+        statements += _audit_triggers(table, name)
+    return statements
+
+
+def _audit_triggers(table: Table, name: str) -> list[str]:
+    keys = ",".join(column.name for column in table.primary_key.columns if column.name != "tenant_id")
+    left_out = ",".join(column.name for column in table.columns if not column.info.get("audit", True))
+    redacted = ",".join(column.name for column in table.columns if column.info.get("sensitive"))
+    call = f"EXECUTE FUNCTION brickwork_audit('{keys}', '{left_out}', '{redacted}')"
+    return [
+        f"CREATE TRIGGER bw_audit_insert AFTER INSERT ON {name} REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT {call}",
+        f"CREATE TRIGGER bw_audit_update AFTER UPDATE ON {name} FOR EACH ROW {call}",
+        f"CREATE TRIGGER bw_audit_delete AFTER DELETE ON {name} FOR EACH ROW {call}",
+    ]
+
+
+def engine_for(url: URL) -> Engine:
+    """A plain engine for administration, such as making roles."""
+    return create_engine(url.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")

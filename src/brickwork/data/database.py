@@ -1,0 +1,237 @@
+"""The database of a platform: engines, transactions, and the way errors and health come out of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from sqlalchemy import event, text
+from sqlalchemy.engine import URL, ExceptionContext, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from brickwork.data import guard
+from brickwork.data.audit import AuditTrail
+from brickwork.data.backends.sqlite import SqliteBackend
+from brickwork.data.models import check_models, tenant_tables
+from brickwork.data.port import DatabaseBackend, Engines
+from brickwork.data.settings import DatabaseSettings
+from brickwork.data.transaction import Transaction
+from brickwork.errors import (
+    CrossTenantError,
+    DatabaseBusyError,
+    MigrationError,
+    SettingsError,
+
+
+    ValidationError,
+)
+from brickwork.kernel.clock import Clock
+from brickwork.kernel.component import Health
+from brickwork.kernel.context import Context
+from brickwork.kernel.ids import uuid7
+
+if TYPE_CHECKING:
+    from brickwork.kernel.platform import Platform
+
+
+class Database:
+    """Gives transactions. One a platform: `platform.database`."""
+
+    def __init__(self, platform: "Platform", settings: DatabaseSettings) -> None:
+        self._platform = platform
+        self.settings = settings
+        self.clock: Clock = platform.clock
+        self.backend = self._backend(settings.url)
+        self.audit = AuditTrail(self)
+        self._current: ContextVar[Transaction | None] = ContextVar("brickwork_transaction", default=None)
+
+    # -- transactions ------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def transaction(self, *, readonly: bool = False) -> Iterator[Transaction]:
+        """Join the current transaction (as a savepoint, if it writes) or begin one for the context's tenant."""
+        context = self._platform.contexts.current
+        current = self._current.get()
+        if current is None:
+            with self.begin(context, readonly=readonly and not context.system) as transaction:
+                if context.system:
+                    self._note(transaction, "system_access", "database", transaction.tenant, {"reason": context.reason})
+                yield transaction
+            return
+        if (current.context.tenant, current.context.system) != (context.tenant, context.system):
+            raise CrossTenantError("a transaction of another tenant is open; let it end before the tenant changes")
+        if readonly:
+            yield current
+        elif current.readonly:
+            raise ValidationError("a write was tried inside a read-only transaction")
+        else:
+            with current.savepoint():
+                yield current
+
+    @contextmanager
+    def begin(self, context: Context, *, readonly: bool = False) -> Iterator[Transaction]:
+        """A transaction of its own for `context`, independent of the current one. Products use `transaction`."""
+        scope = guard.Scope(None if context.system else context.require_tenant(), context.system)
+        engine = self.engines.read if readonly else self.engines.write
+        stamp = "" if readonly else _stamp(context, self.clock)
+        try:
+            connection = engine.connect()
+        except PoolTimeout:
+            raise DatabaseBusyError("no database connection came free in time; try again") from None
+        with connection:
+            connection.execution_options(brickwork_scope=scope)
+            outer = connection.begin()
+            try:
+                self._begin(connection, scope, stamp, readonly)
+                transaction = Transaction(self, connection, context, scope, readonly)
+                token = self._current.set(transaction)
+                try:
+                    yield transaction
+                    self._finish(transaction)
+                finally:
+                    self._current.reset(token)
+            except BaseException:
+                outer.rollback()
+                raise
+            outer.commit()
+
+    def migrate(self) -> None:
+        """Bring the schema to what the platform's components need; see `brickwork.data.schema`."""
+        from brickwork.data.schema import upgrade
+
+        upgrade(self)
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Refuse to serve on a schema that is behind, a table without fence, or a role that could get around it."""
+        from brickwork.data.schema import pending
+
+        if behind := pending(self):
+            raise MigrationError(f"the database is behind for {', '.join(behind)}; run `brickwork db upgrade`")
+        with self.begin(Context(system=True), readonly=True) as transaction:
+            bare = self.backend.unprotected(transaction.connection)
+        if bare:
+            raise MigrationError(f"tenant tables without a fence: {', '.join(bare)}; run `brickwork db upgrade`")
+
+    def close(self) -> None:
+        self.audit.stop_sealing()
+        if "engines" in self.__dict__:
+            self.engines.read.dispose()
+            self.engines.write.dispose()
+        self.backend.close()
+
+    def health(self) -> Health:
+        with self.engines.read.connect() as connection:
+            connection.execute(text("SELECT 1"))
+        return Health(True, self.backend.name)
+
+    @cached_property
+    def engines(self) -> Engines:
+        """The engines of the application's role, made on first use; refuses an unsafe role."""
+        check_models(tenant_tables())
+        engines = self.backend.engines()
+        for engine in {engines.read, engines.write}:
+            self.watch(engine)
+        with engines.read.connect() as connection:
+            self.backend.check_role(connection)
+        return engines
+
+    def watch(self, engine: Any) -> None:
+        """Put the guard and the translation of errors on `engine`."""
+        event.listen(engine, "before_execute", guard.before_execute)
+        event.listen(engine, "before_cursor_execute", guard.before_cursor_execute)
+        event.listen(engine, "handle_error", self._translate)
+
+    def owner_backend(self) -> DatabaseBackend:
+        """The backend for migrations: that of `owner_url` where it is set."""
+        return self._backend(self.settings.owner_url) if self.settings.owner_url else self.backend
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _begin(self, connection: Any, scope: guard.Scope, stamp: str, readonly: bool) -> None:
+        try:
+            self.backend.begin(connection, scope, stamp, readonly=readonly)
+        except Exception as error:
+            known = self.backend.translate(error)
+            if known is None:
+                raise
+            raise known from None
+
+    def _finish(self, transaction: Transaction) -> None:
+        if transaction._session is not None:
+            transaction._session.flush()
+        if not transaction.readonly and self._platform.plugins.has_hook("brickwork_before_commit"):
+            self._platform.plugins.hook.brickwork_before_commit(platform=self._platform, transaction=transaction)
+            if transaction._session is not None:
+                transaction._session.flush()
+
+    def _note(
+        self, transaction: Transaction, action: str, entity: str, record_id: str, detail: dict[str, Any] | None
+    ) -> None:
+        """Append an audit entry for a deed that no trigger sees."""
+        if transaction.readonly:
+            raise ValidationError("an audited deed needs a transaction that writes")
+        context = transaction.context
+        self.backend.note(
+            transaction.connection,
+            {
+                "tenant_id": transaction.tenant,
+                "at": self.clock.now(),
+                "actor": context.actor,
+                "action": action,
+                "entity": entity,
+                "record_id": record_id,
+                "after": orjson.dumps(detail, default=str).decode() if detail else None,
+                "reason": (detail or {}).get("reason") or context.reason,
+                "correlation_id": context.correlation_id,
+            },
+        )
+
+    def _translate(self, context: ExceptionContext) -> None:
+        error = context.sqlalchemy_exception or context.original_exception
+        known = self.backend.translate(error) if isinstance(error, DBAPIError) else None
+        if known is not None:
+            raise known from None
+
+    def _backend(self, url: str | None) -> Any:
+        parsed = self._url(url)
+        settings = self.settings
+        if parsed.get_backend_name() == "sqlite":
+            return SqliteBackend(
+                parsed, busy_timeout=settings.busy_timeout, pool_size=settings.pool_size, synchronous=settings.synchronous
+            )
+        if parsed.get_backend_name() in ("postgresql", "postgres"):
+            from brickwork.data.backends.postgresql import PostgresBackend
+
+            return PostgresBackend(parsed, busy_timeout=settings.busy_timeout, pool_size=settings.pool_size)
+        raise SettingsError(
+            f"database.url: {parsed.get_backend_name()!r} is not supported; it takes sqlite:///file or postgresql://…",
+            field="database.url",
+        )
+
+    def _url(self, url: str | None) -> URL:
+        if url is None:
+            folder: Path = self._platform.settings.platform.data_dir
+            return make_url(f"sqlite:///{folder / 'brickwork.db'}")
+        try:
+            return make_url(url.replace("postgres://", "postgresql://", 1))
+        except ArgumentError:
+            raise SettingsError("database.url: not a URL; it takes sqlite:///file or postgresql://…", field="database.url") from None
+
+
+def _stamp(context: Context, clock: Clock) -> str:
+    return orjson.dumps(
+        {
+            "actor": context.actor,
+            "correlation_id": context.correlation_id or str(uuid7()),
+            "reason": context.reason,
+            "at": clock.now().strftime("%Y-%m-%d %H:%M:%S.%f"),
+        }
+    ).decode()
+
+

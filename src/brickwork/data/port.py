@@ -1,0 +1,71 @@
+"""The port of the database component: what a dialect must do so that the rest of brickwork needs no `if postgres`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import attrs
+from sqlalchemy import Connection, Engine, Table
+from sqlalchemy.exc import DBAPIError
+
+from brickwork.data.guard import Scope
+from brickwork.errors import BrickworkError
+
+
+@attrs.frozen
+class Engines:
+    """`read` gives connections for read-only transactions, `write` for the others; they may be the same engine."""
+
+    read: Engine
+    write: Engine
+
+
+class DatabaseBackend(Protocol):
+    """One kind of database."""
+
+    name: str
+    #: Rows of several parameters that one statement may carry; bulk work is cut to it.
+    max_parameters: int
+
+    def engines(self) -> Engines:
+        """New engines for the configured URL. They commit nothing by themselves."""
+        ...
+
+    def begin(self, connection: Connection, scope: Scope, stamp: str, *, readonly: bool) -> None:
+        """Begin a transaction whose second fence (policies or triggers) admits only `scope`.
+
+        `stamp` is JSON with actor, correlation id, reason and time, for the audit triggers. The scope ends with the
+        transaction, however it ends, so pooled connections carry nothing over.
+        """
+        ...
+
+    def protect(self, connection: Connection, tables: Sequence[Table]) -> None:
+        """(Re)create the second fence and the audit triggers for `tables`; idempotent. Needs the owner's rights."""
+        ...
+
+    def grant(self, connection: Connection) -> None:
+        """Give the application's role what it needs on the tables, when another role owns them."""
+        ...
+
+    def note(self, connection: Connection, values: Mapping[str, Any]) -> None:
+        """Append an audit entry that no trigger writes; `values` are columns of `audit_entry`."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what the backend holds beyond its engines."""
+        ...
+
+    def unprotected(self, connection: Connection) -> list[str]:
+        """Tenant tables in the database's own catalogue that lack a fence, whoever made them."""
+        ...
+
+    def check_role(self, connection: Connection) -> None:
+        """Raise `UnsafeRoleError` if the connected role could bypass the second fence."""
+        ...
+
+    def lock_schema(self, connection: Connection) -> None:
+        """Wait until no other process migrates; held to the end of the transaction."""
+        ...
+
+    def translate(self, error: DBAPIError | Exception) -> BrickworkError | None:
+        """The typed error that a driver's error stands for, or None."""
+        ...

@@ -1,0 +1,45 @@
+"""The hooks a plugin may implement (pluggy, entry-point group `brickwork`).
+
+Few on purpose: a capability is a port with backends, not a hook. A plugin is a module or object with some of these
+functions, each marked with `@brickwork.hookimpl`.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from brickwork.kernel.component import Backend, Component
+    from brickwork.kernel.platform import Platform
+
+PROJECT = "brickwork"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def brickwork_components() -> "Sequence[Component]":  # type: ignore[empty-body]
+    """Called once a platform is made. Returns the components that this plugin adds or replaces."""
+
+
+@hookspec
+def brickwork_backends() -> "Sequence[Backend]":  # type: ignore[empty-body]
+    """Called once a platform is made. Returns the backends that this plugin adds for any component's port."""
+
+
+@hookspec
+def brickwork_entity_types() -> Sequence[Any]:  # type: ignore[empty-body]
+    """Called when the entities component is built. Returns entity type definitions (mappings, or paths of YAML or JSON
+    files or folders of them) that every tenant has."""
+
+
+@hookspec
+def brickwork_routes(platform: "Platform") -> Sequence[Any]:  # type: ignore[empty-body]
+    """Called when the web application is made. Returns `brickwork.web.Endpoint` values to serve beside the built-in ones."""
+
+
+@hookspec
+def brickwork_before_commit(platform: "Platform", transaction: Any) -> None:
+    """Called inside each writing transaction just before it commits, with the `brickwork.data.Transaction`, whose
+    `events` are what was published in it. What it writes commits with it; what it raises rolls everything back."""

@@ -1,0 +1,229 @@
+"""The composition root: wires components from settings, builds them on first use, closes them in reverse."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+
+from brickwork.errors import BrickworkError, PluginError, ValidationError
+from brickwork.kernel.clock import Clock, SystemClock
+from brickwork.kernel.component import (
+    Component,
+    Health,
+    SupportsClose,
+    SupportsHealth,
+    SupportsStart,
+    build_order,
+    resolve,
+)
+from brickwork.kernel.context import Context, ContextStack
+from brickwork.kernel.plugins import Plugins
+from brickwork.kernel.settings import PlatformSettings, read_settings
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from brickwork.data import AuditTrail, Database, Transaction
+    from brickwork.entities import Entities
+    from brickwork.kernel.aio import AsyncBridge
+
+T = TypeVar("T")
+
+#: Modules of the components that ship with the core.
+BUILTIN = ("brickwork.data.component", "brickwork.entities.component", "brickwork.web.component")
+
+
+class Platform:
+    """A running set of components.
+
+    `components` limits what may be built to those and what they require; `settings` override `brickwork.toml` and the
+    environment by section, e.g. `Platform(settings={"database": {"url": "sqlite:///clinic.db"}})`. `plugins` are modules
+    or objects with hook implementations, such as a product's own.
+
+    >>> platform = Platform(settings={"database": {"url": "sqlite://"}})
+    """
+
+    def __init__(
+        self,
+        components: Sequence[str] | None = None,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        settings_file: Path | None = None,
+        plugins: Sequence[object] = (),
+        clock: Clock | None = None,
+        discover: bool = True,
+    ) -> None:
+        self.clock: Clock = clock or SystemClock()
+        self.contexts = ContextStack()
+        self.plugins = Plugins([_module(name) for name in BUILTIN], plugins, discover=discover)
+        self.settings = read_settings(self.plugins.components, settings, file=settings_file)
+        own: PlatformSettings = self.settings.platform
+        self.plugins._check_required(own.plugins)
+        wanted = components if components is not None else own.components
+        self.components = {component.name: component for component in self._closure(wanted)}
+        self._services: dict[str, object] = {}
+        self._lock = threading.RLock()
+        self._closed = False
+
+    @classmethod
+    def from_settings(cls, file: Path | str | None = None, **sections: Mapping[str, Any]) -> "Platform":
+        """A platform as `brickwork.toml` (or `file`) and `BRICKWORK_*` describe it; `sections` override both."""
+        return cls(settings=sections, settings_file=Path(file) if file is not None else None)
+
+    # -- context -------------------------------------------------------------------------------------------------
+
+    @property
+    def current(self) -> Context:
+        """The context in force."""
+        return self.contexts.current
+
+    @contextmanager
+    def context(
+        self,
+        *,
+        tenant: str | None = None,
+        actor: str | None = None,
+        correlation_id: str | None = None,
+        locale: str | None = None,
+        roles: frozenset[str] | None = None,
+        reason: str | None = None,
+    ) -> Iterator[Context]:
+        """Work for a tenant as an actor; what is not given is taken from the context outside."""
+        context = self.contexts.derive(
+            tenant=tenant, actor=actor, correlation_id=correlation_id, locale=locale, roles=roles, reason=reason
+        )
+        with self.contexts.use(context):
+            yield context
+
+    @contextmanager
+    def system_context(self, *, reason: str, actor: str = "system") -> Iterator[Context]:
+        """Work across tenants. Each transaction in it writes an audit entry with the reason, under the system's tenant."""
+        if not reason.strip():
+            raise ValidationError("a system context needs a reason; it goes into the audit trail", field="reason")
+        import attrs
+
+        context = attrs.evolve(self.contexts.derive(actor=actor, reason=reason), tenant=None, system=True)
+        with self.contexts.use(context):
+            yield context
+
+    # -- services ------------------------------------------------------------------------------------------------
+
+    @overload
+    def get(self, key: type[T]) -> T: ...
+    @overload
+    def get(self, key: str) -> Any: ...
+    def get(self, key: type[T] | str) -> Any:
+        """The service of a component, by the component's name or by the service's class; built on first use."""
+        name = key if isinstance(key, str) else self._name_for(key)
+        service = self._services.get(name)
+        return service if service is not None else self._build(name)
+
+    @property
+    def database(self) -> "Database":
+        return cast("Database", self.get("database"))
+
+    @property
+    def audit(self) -> "AuditTrail":
+        return self.database.audit
+
+    @property
+    def entities(self) -> "Entities":
+        return cast("Entities", self.get("entities"))
+
+    @property
+    def aio(self) -> "AsyncBridge":
+        """The door for async code: `await platform.aio(platform.entities.get, "patient", id)`."""
+        return cast("AsyncBridge", self._once("aio", "brickwork.kernel.aio:AsyncBridge"))
+
+    def transaction(self, *, readonly: bool = False) -> "AbstractContextManager[Transaction]":
+        """Join the current transaction, or begin one that commits at the end of the block."""
+        return self.database.transaction(readonly=readonly)
+
+    def migrate(self) -> None:
+        """Bring the database to the schema that the components need."""
+        self.database.migrate()
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Build every component and start it, in the order of what requires what."""
+        for component in build_order(list(self.components.values())):
+            service = self.get(component.name)
+            if isinstance(service, SupportsStart):
+                service.start()
+
+    def health(self) -> dict[str, Health]:
+        """The health of every service that was built, by the component's name."""
+        report = {}
+        for name, service in list(self._services.items()):
+            if isinstance(service, SupportsHealth):
+                try:
+                    report[name] = service.health()
+                except Exception as error:  # health must answer whatever a backend raises
+                    detail = error.message if isinstance(error, BrickworkError) else type(error).__name__
+                    report[name] = Health(False, detail)
+        return report
+
+    def close(self) -> None:
+        """Close what was built, the last first. Closing twice is harmless."""
+        with self._lock:
+            self._closed = True
+            while self._services:
+                _, service = self._services.popitem()
+                if isinstance(service, SupportsClose):
+                    service.close()
+
+    def __enter__(self) -> "Platform":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # -- building ------------------------------------------------------------------------------------------------
+
+    def _closure(self, wanted: Sequence[str] | None) -> list[Component]:
+        """The wanted components with everything they require."""
+        known = self.plugins.components
+        queue, chosen = list(known if wanted is None else wanted), dict[str, Component]()
+        while queue:
+            name = queue.pop()
+            if name not in known:
+                raise PluginError(f"no component {name!r}; there are {', '.join(sorted(known))}", field="components")
+            if name not in chosen:
+                chosen[name] = known[name]
+                queue.extend(known[name].requires)
+        return build_order(list(chosen.values()))
+
+    def _name_for(self, key: type) -> str:
+        for component in self.components.values():
+            if component.service and issubclass(resolve(component.service), key):
+                return component.name
+        raise PluginError(f"no component of this platform gives a {key.__name__}")
+
+    def _build(self, name: str) -> object:
+        with self._lock:
+            if self._closed:
+                raise PluginError("the platform is closed")
+            if name in self._services:
+                return self._services[name]
+            component = self.components.get(name)
+            if component is None:
+                raise PluginError(f"component {name!r} is not part of this platform; it has {', '.join(self.components)}")
+            for required in component.requires:
+                self.get(required)
+            service: object = resolve(component.build)(self, getattr(self.settings, name))
+            self._services[name] = service
+            return service
+
+    def _once(self, name: str, factory: str) -> object:
+        with self._lock:
+            if name not in self._services:
+                self._services[name] = resolve(factory)(self)
+            return self._services[name]
+
+
+def _module(name: str) -> object:
+    from importlib import import_module
+
+    return import_module(name)
