@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from brickwork.kernel.component import Backend, Component
 from brickwork.kernel.hookspecs import hookimpl
-from brickwork.data.settings import DatabaseSettings
+from brickwork.data.settings import DatabaseSettings, KeyringSettings
 
 if TYPE_CHECKING:
     from brickwork.data.database import Database
@@ -29,7 +29,14 @@ def brickwork_components() -> Sequence[Component]:
             service="brickwork.data.database:Database",
             models="brickwork.data.audit",
             migrations="brickwork.data.migrations",
-        )
+        ),
+        Component(
+            name="keyring",
+            summary="Keys for encryption at rest",
+            build="brickwork.data.keyring:build",
+            settings=KeyringSettings,
+            service="brickwork.data.keyring:Keyring",
+        ),
     ]
 
 

@@ -15,7 +15,7 @@ from alembic.config import Config
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Table, inspect
+from sqlalchemy import JSON, Connection, Table, inspect
 
 from brickwork.data.guard import Scope
 from brickwork.data.models import Base, check_models, tenant_tables
@@ -187,7 +187,11 @@ def _room(component: Component) -> str:
 
 def _render(kind: str, item: Any, _: Any) -> str | bool:
     """A revision must not change when the package's own types do, so it is written in SQLAlchemy's."""
-    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, UTCDateTime) else False
+    if kind == "type" and isinstance(item, UTCDateTime):
+        return "sa.DateTime(timezone=True)"
+    if kind == "type" and isinstance(item, JSON) and item._variant_mapping:
+        return "sa.JSON().with_variant(postgresql.JSONB(), 'postgresql')"
+    return False
 
 
 def _describe(diff: Any) -> str:

@@ -1,4 +1,6 @@
-"""The settings of the database component."""
+"""The settings of the database and of the keyring."""
+
+from pydantic import SecretStr
 
 from brickwork.kernel.component import ComponentSettings
 
@@ -16,3 +18,12 @@ class DatabaseSettings(ComponentSettings):
     busy_timeout: float = 5.0
     #: SQLite: "normal" survives a crash of the process, "full" also one of the machine, for one fsync a commit.
     synchronous: str = "normal"
+
+
+class KeyringSettings(ComponentSettings):
+    """The `[keyring]` section. `brickwork keys generate` prints a new key."""
+
+    #: Master keys by id, each 32 bytes in base64. Old ones stay until `brickwork entities rekey` has run.
+    keys: dict[str, SecretStr] = {}
+    #: Id of the key that encrypts; None is the last of `keys`.
+    active: str | None = None
