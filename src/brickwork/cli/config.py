@@ -1,0 +1,48 @@
+"""`brickwork config` and `brickwork keys`: what is configured, what may be, and new keys."""
+
+import json
+
+import typer
+from rich.console import Console
+
+from brickwork.cli.state import platform_of
+
+app = typer.Typer(no_args_is_help=True, help="Settings.")
+keys = typer.Typer(no_args_is_help=True, help="Keys for encryption at rest.")
+out = Console()
+
+
+@app.command()
+def show(context: typer.Context) -> None:
+    """Print the settings in force; secrets are hidden."""
+    from sqlalchemy.engine import make_url
+
+    settings = platform_of(context).settings.model_dump(mode="json")
+    for name in ("url", "owner_url"):
+        if settings.get("database", {}).get(name):
+            settings["database"][name] = make_url(settings["database"][name]).render_as_string(hide_password=True)
+    out.print_json(json.dumps(settings))
+
+
+@app.command()
+def check(context: typer.Context) -> None:
+    """Read the settings and build nothing; fails naming each key that is wrong."""
+    platform = platform_of(context)
+    out.print(f"settings are valid; components: {', '.join(platform.components)}")
+
+
+@app.command()
+def schema(context: typer.Context) -> None:
+    """Print the JSON Schema of the settings, for editors."""
+    from brickwork.kernel.settings import settings_model
+
+    platform = platform_of(context)
+    out.print_json(json.dumps(settings_model(platform.plugins.components).model_json_schema()))
+
+
+@keys.command()
+def generate() -> None:
+    """Print a new master key for `[keyring.keys]`."""
+    from brickwork.data.keyring import generate_key
+
+    out.print(generate_key(), highlight=False, markup=False, soft_wrap=True)

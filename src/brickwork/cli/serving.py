@@ -1,0 +1,73 @@
+"""`brickwork serve`: an embedded server, in one or several processes."""
+
+import ipaddress
+import os
+import sys
+import tempfile
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from brickwork.cli.state import State, platform_of
+from brickwork.errors import SettingsError
+
+out = Console(stderr=True)
+#: Seconds after which the interpreter makes a busy thread give way; short, so that the event loop stays prompt.
+SWITCH_INTERVAL = 0.001
+
+
+def serve(
+    context: typer.Context,
+    host: Annotated[str | None, typer.Option(help="Address to listen on")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes")] = None,
+    migrate: Annotated[bool, typer.Option(help="Bring the schema up first")] = True,
+) -> None:
+    """Serve the HTTP API, with its documentation under /docs."""
+    import uvicorn
+
+    platform = platform_of(context)
+    settings = platform.get("web").settings
+    host = host or settings.host
+    _check_loopback(host)
+    if migrate:
+        platform.migrate()
+    platform.database.start()
+    count = workers or settings.workers
+    out.print("[yellow]no auth component: tenant and actor are taken from X-Tenant and X-Actor; loopback only[/yellow]")
+    with tempfile.TemporaryDirectory(prefix="brickwork-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        state: State = context.obj
+        if state.settings is not None:
+            os.environ["BRICKWORK_CONFIG"] = str(state.settings)
+        platform.close()
+        uvicorn.run(
+            "brickwork.cli.serving:application",
+            factory=True,
+            host=host,
+            port=settings.port if port is None else port,
+            workers=count,
+            access_log=False,
+            log_level="info",
+        )
+
+
+def application() -> object:
+    """The ASGI application of one worker process."""
+    from brickwork.web import create_app
+
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    return create_app()
+
+
+def _check_loopback(host: str) -> None:
+    try:
+        safe = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        safe = False
+    if not safe:
+        raise SettingsError(
+            f"web.host: {host!r} is not a loopback address; without the auth component anybody could claim any tenant",
+            field="web.host",
+        )

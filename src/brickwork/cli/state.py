@@ -1,0 +1,43 @@
+"""What the commands share: the settings file that was asked for, and the platform built from it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import attrs
+import typer
+
+if TYPE_CHECKING:
+    from brickwork.kernel.platform import Platform
+
+
+@attrs.define
+class State:
+    """One run of the command."""
+
+    settings: Path | None = None
+    platform: "Platform | None" = None
+
+
+TenantOption = Annotated[str, typer.Option("--tenant", "-t", envvar="BRICKWORK_TENANT", help="Tenant to work for")]
+ActorOption = Annotated[str, typer.Option("--actor", envvar="BRICKWORK_ACTOR", help="Who does it, for the audit trail")]
+
+
+def platform_of(context: typer.Context) -> "Platform":
+    """The platform of this run, made on first use."""
+    from brickwork.kernel.platform import Platform
+
+    state: State = context.obj
+    if state.platform is None:
+        state.platform = Platform.from_settings(state.settings)
+        context.call_on_close(state.platform.close)
+    return state.platform
+
+
+@contextmanager
+def working(context: typer.Context, tenant: str, actor: str) -> "Iterator[Platform]":
+    """The platform, in the tenant's context."""
+    platform = platform_of(context)
+    with platform.context(tenant=tenant, actor=actor):
+        yield platform

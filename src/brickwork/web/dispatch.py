@@ -1,0 +1,266 @@
+"""The hot path of a request: one look-up, one parse, one hand-over to a bounded pool of threads, one dump.
+
+FastAPI's machinery (dependency solving, response models, its stack of middleware) stays off it; the endpoints' models
+give the same checks and the same OpenAPI.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import orjson
+from pydantic import TypeAdapter
+from pydantic import ValidationError as PydanticError
+from starlette.types import Receive, Scope, Send
+
+from brickwork.errors import (
+    BrickworkError,
+    MissingTenantError,
+    PreconditionFailedError,
+    Problem,
+    StaleVersionError,
+    TooLargeError,
+    UnavailableError,
+    ValidationError,
+)
+from brickwork.kernel.context import Context, check_tenant
+from brickwork.kernel.ids import uuid7
+from brickwork.web.endpoint import Call, Endpoint, Reply
+from brickwork.web.envelope import failure, problems_of, success
+from brickwork.web.idempotency import Answer
+
+if TYPE_CHECKING:
+    from brickwork.kernel.platform import Platform
+    from brickwork.web.service import Web
+
+log = logging.getLogger("brickwork.web")
+
+_WANTED = frozenset(
+    (b"x-tenant", b"x-actor", b"x-correlation-id", b"traceparent", b"if-match", b"if-none-match", b"idempotency-key",
+     b"content-type", b"content-length", b"accept-language")
+)  # fmt: skip
+
+
+class MalformedRequestError(BrickworkError):
+    """The request can't be read: its body is no JSON, or a header is damaged."""
+
+    code = "malformed_request"
+    status = 400
+
+
+class UnsupportedMediaTypeError(BrickworkError):
+    """The body is not JSON."""
+
+    code = "unsupported_media_type"
+    status = 415
+
+
+class OverloadedError(UnavailableError):
+    """More requests wait than the process can answer soon."""
+
+    code = "overloaded"
+
+
+class Handling:
+    """An endpoint made ready: what parses its query and body is built once."""
+
+    __slots__ = ("body", "endpoint", "query", "route")
+
+    def __init__(self, endpoint: Endpoint, prefix: str) -> None:
+        self.endpoint = endpoint
+        self.body: TypeAdapter[Any] | None = endpoint.body_adapter
+        self.query = TypeAdapter(endpoint.query) if endpoint.query is not None else None
+        self.route = prefix + endpoint.path
+
+
+class Dispatcher:
+    """Answers requests for endpoints."""
+
+    def __init__(self, platform: "Platform", web: "Web", observe: Any) -> None:
+        self._platform = platform
+        self._web = web
+        self._observe = observe
+        self._pool = ThreadPoolExecutor(web.settings.threads, thread_name_prefix="brickwork-web")
+        self._waiting = 0
+
+    async def answer(
+        self, methods: Mapping[str, Handling], path: dict[str, str], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Serve one request."""
+        started = perf_counter()
+        headers = read_headers(scope)
+        method = scope["method"]
+        handling = methods.get("GET" if method == "HEAD" else method)
+        if handling is None:
+            status, body, extra = self._not_allowed(methods, headers)
+            route = "-"
+        else:
+            route = handling.route
+            status, body, extra = await self._run(handling, path, scope, receive, headers)
+        await send({"type": "http.response.start", "status": status, "headers": _raw_headers(headers, body, extra)})
+        await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+        self._observe(method, route, status, perf_counter() - started)
+
+    def close(self) -> None:
+        """Let running requests end."""
+        self._pool.shutdown()
+
+    async def _run(
+        self, handling: Handling, path: dict[str, str], scope: Scope, receive: Receive, headers: dict[str, str]
+    ) -> Answer:
+        try:
+            raw = await self._read(receive, headers) if handling.body is not None else b""
+            if self._waiting >= self._web.settings.backlog:
+                raise OverloadedError("the server has more requests waiting than it can answer soon; try again")
+        except BrickworkError as error:
+            return self.refuse(error, headers["x-correlation-id"])
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._pool, self._work, handling, path, scope, raw, headers)
+        finally:
+            self._waiting -= 1
+
+    def _work(
+        self, handling: Handling, path: dict[str, str], scope: Scope, raw: bytes, headers: dict[str, str]
+    ) -> Answer:
+        """In a thread: context, checks, handler, answer."""
+        try:
+            context = context_of(headers)
+            with self._platform.contexts.use(context):
+                call = Call(self._platform, path, self._query(handling, scope), self._body(handling, raw, headers), headers)
+                key = headers.get("idempotency-key")
+                if key is not None and scope["method"] == "POST":
+                    request = b"\n".join((scope["path"].encode(), scope["query_string"], raw))
+                    return self._web.idempotency.run(key, request, lambda: self._call(handling, call, context))
+                return self._call(handling, call, context)
+        except Exception as error:  # nothing may leave without an envelope
+            return self.refuse(error, headers["x-correlation-id"])
+
+    def _call(self, handling: Handling, call: Call, context: Context) -> Answer:
+        endpoint = handling.endpoint
+        result = endpoint.handler(call)
+        reply = result if isinstance(result, Reply) else Reply(result, endpoint.status)
+        extra = dict(reply.headers)
+        if reply.version is not None:
+            tag = extra["etag"] = f'"{reply.version}"'
+            if call.headers.get("if-none-match") in (tag, "*") and endpoint.method == "GET":
+                return 304, b"", extra
+        status = reply.status if reply.status != 200 else endpoint.status
+        if status == 204:
+            return status, b"", extra
+        return status, success(reply.data, context.correlation_id, self._platform.clock.now(), reply.page), extra
+
+    def refuse(self, error: Exception, correlation_id: str) -> Answer:
+        """The answer for an error; what was not foreseen is logged and shown without detail."""
+        now = self._platform.clock.now()
+        if isinstance(error, StaleVersionError) and error.details.get("expected") is not None:
+            stale = PreconditionFailedError(error.message, **error.details)
+            return stale.status, failure(problems_of(stale), correlation_id, now, stale.details), {}
+        if isinstance(error, BrickworkError) and (error.status < 500 or error.status in (501, 503, 507)):
+            extra = {"retry-after": "1"} if error.status == 503 else {}
+            return error.status, failure(problems_of(error), correlation_id, now, error.details), extra
+        log.error("request failed", exc_info=error, extra={"correlation_id": correlation_id})
+        problem = Problem("something went wrong here; the correlation id finds it in the logs", None, "internal")
+        return 500, failure([problem], correlation_id, now), {}
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    async def _read(self, receive: Receive, headers: dict[str, str]) -> bytes:
+        most = self._web.settings.max_body_bytes
+        length = headers.get("content-length", "")
+        if length.isdigit() and int(length) > most:
+            raise TooLargeError(f"the body is {length} bytes; at most {most} are accepted")
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            if len(body) > most:
+                raise TooLargeError(f"the body is larger than {most} bytes")
+            return body
+        parts, size = [body], len(body)
+        while message.get("more_body"):
+            message = await receive()
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > most:
+                raise TooLargeError(f"the body is larger than {most} bytes")
+        return b"".join(parts)
+
+    def _query(self, handling: Handling, scope: Scope) -> Any:
+        if handling.query is None:
+            return None
+        raw: bytes = scope["query_string"]
+        try:
+            pairs = dict(parse_qsl(raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=50)) if raw else {}
+            return handling.query.validate_python(pairs)
+        except PydanticError as error:
+            raise _refusal(error, "query") from None
+        except ValueError:
+            raise MalformedRequestError("the query string can't be read: it takes percent-encoded UTF-8 pairs") from None
+
+    def _body(self, handling: Handling, raw: bytes, headers: dict[str, str]) -> Any:
+        if handling.body is None:
+            return None
+        kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+            raise UnsupportedMediaTypeError(f"the body is {kind}; send application/json")
+        try:
+            return handling.body.validate_python(orjson.loads(raw))
+        except orjson.JSONDecodeError as error:
+            raise MalformedRequestError(f"the body is no JSON: {error}") from None
+        except PydanticError as error:
+            raise _refusal(error, "body") from None
+
+    def _not_allowed(self, methods: Mapping[str, Handling], headers: dict[str, str]) -> Answer:
+        allowed = ", ".join(sorted(methods))
+        problem = Problem(f"this path answers {allowed}", None, "method_not_allowed")
+        body = failure([problem], headers["x-correlation-id"], self._platform.clock.now())
+        return 405, body, {"allow": allowed}
+
+
+def read_headers(scope: Scope) -> dict[str, str]:
+    """The headers that matter, by lower-case name; the correlation id is made where none came."""
+    headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _WANTED}
+    given = headers.get("x-correlation-id", "")
+    if not (0 < len(given) <= 128 and given.isascii() and given.isprintable()):
+        parts = headers.get("traceparent", "").split("-")
+        headers["x-correlation-id"] = parts[1] if len(parts) == 4 and len(parts[1]) == 32 else str(uuid7())
+    return headers
+
+
+def context_of(headers: Mapping[str, str]) -> Context:
+    """The context that the headers describe; until the auth component exists they are believed."""
+    tenant = headers.get("x-tenant")
+    if tenant is None:
+        raise MissingTenantError("the request names no tenant; send the header X-Tenant", field="X-Tenant")
+    actor = headers.get("x-actor") or "anonymous"
+    if len(actor) > 200 or not actor.isprintable():
+        raise ValidationError("X-Actor takes 1 to 200 printable characters", field="X-Actor")
+    language = headers.get("accept-language", "en").partition(",")[0].partition(";")[0].strip()[:35] or "en"
+    return Context(check_tenant(tenant), actor, headers["x-correlation-id"], language)
+
+
+def _raw_headers(headers: Mapping[str, str], body: bytes, extra: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    raw = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-correlation-id", headers["x-correlation-id"].encode("latin-1")),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    if "traceparent" in headers:
+        raw.append((b"traceparent", headers["traceparent"].encode("latin-1")))
+    raw.extend((name.lower().encode(), value.encode("latin-1")) for name, value in extra.items())
+    return raw
+
+
+def _refusal(error: PydanticError, where: str) -> ValidationError:
+    problems = [
+        Problem(item["msg"].removeprefix("Value error, "), ".".join(map(str, item["loc"])) or where)
+        for item in error.errors(include_url=False, include_input=False)
+    ]
+    told = "; ".join(f"{p.field}: {p.message}" for p in problems[:5])
+    return ValidationError(f"the {where} is not valid: {told}", problems=problems)

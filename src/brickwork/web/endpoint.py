@@ -1,0 +1,72 @@
+"""How a component declares an HTTP endpoint: once, with its pydantic models, which also give the OpenAPI document."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from pydantic import BaseModel, TypeAdapter
+
+if TYPE_CHECKING:
+    from brickwork.kernel.platform import Platform
+
+
+@attrs.define
+class Call:
+    """A request as a handler sees it, already parsed and checked."""
+
+    platform: "Platform"
+    path: Mapping[str, str]
+    query: Any
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def if_match(self) -> int | None:
+        """The version in `If-Match`, or None where any will do; a malformed one matches nothing (RFC 9110, 13.1.1)."""
+        value = self.headers.get("if-match")
+        if value is None or value.strip() == "*":
+            return None
+        tag = value.strip().removeprefix("W/").strip('"')
+        return int(tag) if tag.isascii() and tag.isdigit() and len(tag) < 10 else -1
+
+
+@attrs.define
+class Reply:
+    """What a handler answers beyond bare data: a status, a version (becomes the ETag), a cursor for the next page."""
+
+    data: Any = None
+    status: int = 200
+    version: int | None = None
+    page: Mapping[str, Any] | None = None
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+
+
+Handler = Callable[[Call], Any]
+
+
+@attrs.frozen(kw_only=True)
+class Endpoint:
+    """A route below `/api/v1`. `handler` runs in a thread, in the tenant's context, and returns data or a `Reply`.
+
+    `query` and `body` are pydantic models (or types) of what comes in, `returns` of `data` in the answer. `errors` are the
+    statuses it may answer besides those that every endpoint may.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    tag: str
+    query: type[BaseModel] | None = None
+    body: Any = None
+    returns: Any = None
+    status: int = 200
+    errors: Sequence[int] = ()
+    paged: bool = False
+    #: Whether the answer carries an ETag and the request may carry If-Match.
+    versioned: bool = False
+
+    @property
+    def body_adapter(self) -> TypeAdapter[Any] | None:
+        """What checks the body."""
+        return TypeAdapter(self.body) if self.body is not None else None

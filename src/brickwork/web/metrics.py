@@ -1,0 +1,47 @@
+"""Prometheus metrics of the web component, summed over the worker processes of a server."""
+
+import os
+from typing import TYPE_CHECKING
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from brickwork.kernel.platform import Platform
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """Counts requests and their time by method, route and status. Each application has its own registry."""
+
+    def __init__(self, platform: "Platform") -> None:
+        self._platform = platform
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "brickwork_http_requests", "Requests answered", ("method", "route", "status"), registry=self._registry
+        )
+        self._seconds = Histogram(
+            "brickwork_http_request_seconds", "Time to answer", ("method", "route"), registry=self._registry, buckets=_BUCKETS
+        )
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Take in one request."""
+        key = (method, route, status)
+        found = self._known.get(key)
+        if found is None:
+            labelled = (self._requests.labels(method, route, str(status)), self._seconds.labels(method, route))
+            found = self._known[key] = labelled
+        found[0].inc()
+        found[1].observe(seconds)
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """`GET /metrics`."""
+        registry = self._registry
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)
+        await Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)(scope, receive, send)
