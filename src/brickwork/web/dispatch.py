@@ -84,7 +84,10 @@ class Dispatcher:
         self._platform = platform
         self._web = web
         self._observe = observe
-        self._pool = ThreadPoolExecutor(web.settings.threads, thread_name_prefix="brickwork-web")
+        self._readers = ThreadPoolExecutor(web.settings.threads, thread_name_prefix="brickwork-read")
+        # a database that admits one writer is not served faster by several threads that queue for it
+        writers = web.settings.threads if platform.database.concurrent_writers else 1
+        self._writers = ThreadPoolExecutor(writers, thread_name_prefix="brickwork-write")
         self._waiting = 0
 
     async def answer(
@@ -107,7 +110,8 @@ class Dispatcher:
 
     def close(self) -> None:
         """Let running requests end."""
-        self._pool.shutdown()
+        self._readers.shutdown()
+        self._writers.shutdown()
 
     async def _run(
         self, handling: Handling, path: dict[str, str], scope: Scope, receive: Receive, headers: dict[str, str]
@@ -121,7 +125,8 @@ class Dispatcher:
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pool, self._work, handling, path, scope, raw, headers)
+            pool = self._readers if handling.endpoint.method == "GET" else self._writers
+            return await loop.run_in_executor(pool, self._work, handling, path, scope, raw, headers)
         finally:
             self._waiting -= 1
 
