@@ -15,9 +15,9 @@ from uuid import UUID
 import attrs
 from pydantic import TypeAdapter
 from pydantic import ValidationError as PydanticError
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, literal, not_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, literal, not_, or_, select, tuple_
 from sqlalchemy import false as false_
-from sqlalchemy.types import DateTime, Integer, String, Uuid
+from sqlalchemy.types import DateTime, Double, Integer, String, Uuid
 
 from brickwork.data.types import UTCDateTime
 from brickwork.entities import definitions as d
@@ -38,6 +38,8 @@ SYSTEM_FIELDS: dict[str, Any] = {
     "created_by": str,
     "updated_by": str,
 }
+#: Gives the keys under which a sensitive value may be stored, one for each key of the keyring.
+Blinds = Callable[[str, Any], list[str]]
 MAX_VALUES = 500
 MAX_DEPTH = 8
 MAX_CONDITIONS = 50
@@ -88,9 +90,9 @@ class Parsed:
     values: list[Any]
 
 
-def parse_where(compiled: CompiledType, where: Mapping[str, Any] | None, blind: Callable[[str, Any], str]) -> Parsed:
+def parse_where(compiled: CompiledType, where: Mapping[str, Any] | None) -> Parsed:
     """Check a filter against the type; raises `ValidationError` with the path of what is wrong."""
-    parser = _Parser(compiled, blind)
+    parser = _Parser(compiled)
     return Parsed(parser.group(where or {}, "filter", 0), parser.values)
 
 
@@ -165,9 +167,8 @@ def _beyond(keys: list[Any], bounds: list[Any], descending: list[bool]) -> Colum
 class _Parser:
     """Walks a filter, checks it and collects the values in order."""
 
-    def __init__(self, compiled: CompiledType, blind: Callable[[str, Any], str]) -> None:
+    def __init__(self, compiled: CompiledType) -> None:
         self._compiled = compiled
-        self._blind = blind
         self.values: list[Any] = []
         self._conditions = 0
 
@@ -275,6 +276,10 @@ class _Builder:
             return _compare(column, operator, bindparam(f"p{test.first}", type_=column.type, expanding=operator == "in"))
         slot = self._compiled.slots.index.get(name)
         unique = self._compiled.slots.unique.get(name)
+        if name in self._compiled.sensitive and operator in ("eq", "ne", "in"):
+            column = record.c[slot or unique]
+            found = column.in_(bindparam(f"p{test.first}b", type_=String(), expanding=True))
+            return func.coalesce(not_(found), literal(True)) if operator == "ne" else and_(column.is_not(None), found)
         if unique is not None and operator in ("eq", "in"):
             parameter = bindparam(f"p{test.first}u", type_=String(), expanding=operator == "in")
             return and_(record.c[unique].is_not(None), _compare(record.c[unique], operator, parameter))
@@ -295,7 +300,7 @@ class _Builder:
         if test.operator in ("gt", "gte"):
             return and_(condition, column < literal(EMPTY))
         exact = self._compiled.definition.fields[test.field].type in ("text", "email", "url", "computed")
-        if exact and test.operator in ("eq", "in") and test.field not in self._compiled.sensitive:
+        if exact and test.operator in ("eq", "in"):
             return and_(condition, self._plain(test))
         return condition
 
@@ -338,8 +343,10 @@ class _Builder:
             return record.c[slot]
         kind = self._kind(name)
         left = self._typed(name, kind)
-        if kind in ("number", "decimal", "boolean"):
-            return func.coalesce(left.cast(_double()), 1.7e308)
+        if kind == "boolean":
+            return case((left.is_(True), 1), (left.is_(False), 0), else_=2)
+        if kind in ("number", "decimal"):
+            return func.coalesce(left.cast(Double()), 1.7e308)
         return func.coalesce(self.fold(left) if kind == "text" else left, "\U0010ffff", type_=String())
 
     def index_hints(self, name: str) -> list[ColumnElement[bool]]:
@@ -365,39 +372,38 @@ class _Builder:
         return field.result if isinstance(field, d.ComputedField) else str(field.type)
 
 
-def bind(compiled: CompiledType, parsed: Parsed, blind: Callable[[str, Any], str]) -> dict[str, Any]:
+def bind(compiled: CompiledType, parsed: Parsed, blinds: Blinds) -> dict[str, Any]:
     """The parameters of the built statement for this query's values."""
     parameters: dict[str, Any] = {}
     for test in _tests(parsed.where):
         if test.count:
             value = parsed.values[test.first]
-            parameters.update(_bind_one(compiled, test, value, blind))
+            parameters.update(_bind_one(compiled, test, value, blinds))
     return parameters
 
 
-def _bind_one(compiled: CompiledType, test: Test, value: Any, blind: Callable[[str, Any], str]) -> dict[str, Any]:
+def _bind_one(compiled: CompiledType, test: Test, value: Any, blinds: Blinds) -> dict[str, Any]:
     name, label = test.field, f"p{test.first}"
     if name in SYSTEM_FIELDS:
         return {label: value}
     field = compiled.definition.fields[name]
-    hidden = name in compiled.sensitive
     many = value if test.operator == "in" else [value]
+    if name in compiled.sensitive:
+        return {label + "b": [key for item in many for key in blinds(name, item)]}
     found: dict[str, Any] = {}
 
     def put(suffix: str, items: list[Any]) -> None:
         found[label + suffix] = items if test.operator == "in" else items[0]
 
     if name in compiled.slots.unique and test.operator in ("eq", "in"):
-        put("u", [blind(name, v) if hidden else unique_key(_money_text(v)) for v in many])
+        put("u", [unique_key(_money_text(v)) for v in many])
         return found
     if name in compiled.slots.index and test.operator == "starts_with":
         found[label + "k"], found[label + "h"] = key_prefix(value)
         return found
     if name in compiled.slots.index and test.operator != "contains":
         key = key_function(field)
-        put("k", [blind(name, v) if hidden else key(v) for v in many])
-    if hidden:
-        return found
+        put("k", [key(v) for v in many])
     if field.type == "multi_choice":
         found[label + "j"] = json.dumps(value, ensure_ascii=False)
     elif field.type == "money":
@@ -434,12 +440,6 @@ def _compare(left: Any, operator: str, right: Any) -> ColumnElement[bool]:
 
 def _position(dialect: str, text: Any, part: Any) -> Any:
     return func.instr(text, part) if dialect == "sqlite" else func.strpos(text, part)
-
-
-def _double() -> Any:
-    from sqlalchemy.types import Double
-
-    return Double()
 
 
 @lru_cache(maxsize=1)

@@ -150,6 +150,26 @@ class Records:
 
         return blind
 
+    def blinds(self, tenant: str, compiled: CompiledType) -> Callable[[str, Any], list[str]]:
+        """What turns a sensitive value into every key it may be stored under."""
+
+        def keys(field: str, value: Any) -> list[str]:
+            return self.keyring().blinds(tenant, f"{compiled.name}.{field}", canonical(value))
+
+        return keys
+
+    def rekey(self, transaction: Transaction, compiled: CompiledType, rows: Sequence[Any]) -> int:
+        """Write those of `rows` anew that hold a token of an older key; returns how many."""
+        keyring = self.keyring()
+        stale = [row for row in rows if row.sealed and not all(map(keyring.is_current, row.sealed.values()))]
+        changes = []
+        for row in stale:
+            content = self.content(transaction, compiled, row.id, self.data(transaction, compiled, row))
+            gone = release() if row.deleted_at is not None else {}
+            changes.append({"key": row.id, "expected": row.version, **empty_slots(), **content, **gone})
+        self.write(transaction, compiled, changes)
+        return len(changes)
+
     def insert(self, transaction: Transaction, compiled: CompiledType, rows: Sequence[Row]) -> None:
         """Add records; raises `DuplicateError` naming the field."""
         if not rows:

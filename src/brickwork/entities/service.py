@@ -12,7 +12,7 @@ from brickwork.entities.definitions import EntityTypeDefinition
 from brickwork.entities.deletion import Deletions
 from brickwork.entities.events import EntityCreated, EntityUpdated
 from brickwork.entities.links import Links
-from brickwork.entities.query import Parsed, Shape, bind, build, build_count, cursor_value, parse_sort, parse_where
+from brickwork.entities.query import Shape, bind, build, build_count, cursor_value, parse_sort, parse_where
 from brickwork.entities.record import Record
 from brickwork.entities.relations import Relations
 from brickwork.entities.repository import Records, check_text, check_version
@@ -120,7 +120,8 @@ class Entities:
                 return self._records.record(transaction, compiled, row)
             check_text(after)
             content = self._records.content(transaction, compiled, row.id, after)
-            self._records.write(transaction, compiled, [{"key": row.id, "expected": row.version, **content}])
+            change = {"key": row.id, "expected": row.version, "updated_at": now, **content}
+            self._records.write(transaction, compiled, [change])
             if compiled.references.keys() & set(changed):
                 self._links.set_references(transaction, compiled, [(row.id, after)], replace=True)
             transaction.publish(EntityUpdated(type, row.id, row.version + 1, changed))
@@ -187,12 +188,12 @@ class Entities:
         with self._database.transaction(readonly=True) as transaction:
             compiled = self.types.for_reading(transaction, type)
             _check_fields(compiled, fields)
-            blind = self._records.blinder(transaction.tenant, compiled)
-            parsed = parse_where(compiled, where, blind)
+            parsed = parse_where(compiled, where)
+            blinds = self._records.blinds(transaction.tenant, compiled)
             order = parse_sort(compiled, sort)
             shape = Shape(parsed.where, order, cursor is not None, include_deleted, self._dialect)
             statement = build(compiled, shape)
-            parameters = {"tenant": transaction.tenant, "limit": limit + 1, **bind(compiled, parsed, blind)}
+            parameters = {"tenant": transaction.tenant, "limit": limit + 1, **bind(compiled, parsed, blinds)}
             signature = ",".join([compiled.name, *(f"{'-' if o.descending else ''}{o.field}" for o in order)])
             keys = [o for o in order if o.field != "id"]
             if cursor is not None:
@@ -208,10 +209,10 @@ class Entities:
         """How many records `where` admits."""
         with self._database.transaction(readonly=True) as transaction:
             compiled = self.types.for_reading(transaction, type)
-            blind = self._records.blinder(transaction.tenant, compiled)
-            parsed: Parsed = parse_where(compiled, where, blind)
+            parsed = parse_where(compiled, where)
+            blinds = self._records.blinds(transaction.tenant, compiled)
             statement = build_count(compiled, Shape(parsed.where, (), False, False, self._dialect))
-            parameters = {"tenant": transaction.tenant, **bind(compiled, parsed, blind)}
+            parameters = {"tenant": transaction.tenant, **bind(compiled, parsed, blinds)}
             return int(transaction.execute(statement, parameters).scalar_one())
 
     def each(self, type: str, where: Mapping[str, Any] | None = None, *, batch: int = MAX_PAGE) -> Iterator[Record]:
@@ -222,6 +223,18 @@ class Entities:
             yield from page.items
             if (cursor := page.cursor) is None:
                 return
+
+    def rekey(self, type: str) -> int:
+        """Encrypt again, with the keyring's active key, what an older key encrypted; returns how many records changed.
+
+        Run it for every tenant and type after adding a key, before the old one is taken out of the settings.
+        """
+        changed = 0
+        with self._database.transaction() as transaction:
+            compiled = self.types.for_writing(transaction, type)
+            for rows in self._records.scan(transaction, compiled):
+                changed += self._records.rekey(transaction, compiled, rows)
+        return changed
 
     # -- for the neighbours in this room ---------------------------------------------------------------------------
 
