@@ -96,6 +96,10 @@ class Platform:
         with self.contexts.use(context):
             yield context
 
+    def enter(self, *, tenant: str, actor: str | None = None) -> Context:
+        """Work for a tenant from here on, as a notebook or a short script does; a program uses `with platform.context`."""
+        return self.contexts.enter(self.contexts.derive(tenant=tenant, actor=actor))
+
     @contextmanager
     def system_context(self, *, reason: str, actor: str = "system") -> Iterator[Context]:
         """Work across tenants. Each transaction in it writes an audit entry with the reason, under the system's tenant."""
