@@ -133,8 +133,9 @@ def test_deleting_follows_the_rules_of_the_links(clinic):
 
 def test_links_of_another_tenant_are_out_of_reach(clinic, family, platform):
     with platform.context(tenant="st-johns"):
-        platform.entities.types.apply({"name": "patient", "fields": {"family_name": {"type": "text"}},
-                                       "relations": {"relative": {"target": "patient"}}})
+        platform.entities.types.apply(
+            {"name": "patient", "fields": {"family_name": {"type": "text"}}, "relations": {"relative": {"target": "patient"}}}
+        )
         own = platform.entities.create("patient", {"family_name": "x"})
         with pytest.raises(BrokenReferenceError):
             platform.entities.relations.link(own.ref, "relative", family["a"])

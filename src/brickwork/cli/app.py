@@ -71,5 +71,3 @@ def show(error: BrickworkError) -> None:
     err.print(f"[red]error[/red] ({error.code}): {error.message}", highlight=False, soft_wrap=True)
     for problem in error.problems[:20] if len(error.problems) > 1 else ():
         err.print(f"  {problem.field or '-'}: {problem.message}", highlight=False, soft_wrap=True)
-
-

@@ -22,7 +22,9 @@ def seal(context: typer.Context) -> None:
 def verify(
     context: typer.Context,
     tenant: TenantOption,
-    head: Annotated[str | None, typer.Option(help="Head printed by an earlier run; proves that no newer entries are gone")] = None,
+    head: Annotated[
+        str | None, typer.Option(help="Head printed by an earlier run; proves that no newer entries are gone")
+    ] = None,
 ) -> None:
     """Walk a tenant's chain; fails naming each entry that was changed, removed or moved."""
     with working(context, tenant, "cli") as platform:

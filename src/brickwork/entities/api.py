@@ -29,7 +29,7 @@ def _filter(value: Any) -> Any:
     try:
         return orjson.loads(value)
     except orjson.JSONDecodeError as error:
-        raise ValueError(f"takes a JSON object such as {{\"name\": \"x\"}}: {error}") from None
+        raise ValueError(f'takes a JSON object such as {{"name": "x"}}: {error}') from None
 
 
 Names = Annotated[list[str], BeforeValidator(_names), Field(json_schema_extra={"type": "string", "items": None}, max_length=100)]
@@ -220,9 +220,7 @@ def get(call: "Call") -> Any:
 
 def query(call: "Call") -> Any:
     q: ListQuery = call.query
-    page = call.platform.entities.query(
-        call.path["type"], q.filter, sort=q.sort, fields=q.fields, limit=q.limit, cursor=q.cursor
-    )
+    page = call.platform.entities.query(call.path["type"], q.filter, sort=q.sort, fields=q.fields, limit=q.limit, cursor=q.cursor)
     return _paged([present(record) for record in page.items], page.cursor, q.limit)
 
 
@@ -286,9 +284,7 @@ def unlink(call: "Call") -> None:
 
 def graph(call: "Call") -> Any:
     q: GraphQuery = call.query
-    nodes = call.platform.entities.relations.subtree(
-        _ref(call), q.relations, direction=q.direction, depth=q.depth, limit=q.limit
-    )
+    nodes = call.platform.entities.relations.subtree(_ref(call), q.relations, direction=q.direction, depth=q.depth, limit=q.limit)
     return [{"type": n.ref.type, "id": n.ref.id, "depth": n.depth, "path": list(n.path)} for n in nodes]
 
 

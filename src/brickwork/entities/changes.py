@@ -44,8 +44,12 @@ class ChangePlan:
         """One sentence on the change."""
         if self.safe:
             return f"{self.type}: {'; '.join(self.changes) or 'no change'}"
-        told = "; ".join(f"{name}: {self.reasons[name]} ({count} of {self.records} records)" for name, count in self.harmed.items())
-        way = "use allow_loss to drop those values" if self.can_be_forced else "give the field a default, or mend the records first"
+        told = "; ".join(
+            f"{name}: {self.reasons[name]} ({count} of {self.records} records)" for name, count in self.harmed.items()
+        )
+        way = (
+            "use allow_loss to drop those values" if self.can_be_forced else "give the field a default, or mend the records first"
+        )
         return f"the change of {self.type!r} would harm stored data: {told}; {way}"
 
 
@@ -57,7 +61,7 @@ class Migration:
         self._transaction = transaction
         self._old = old
         self._new = new
-        self._renamed = {f.renamed_from: n for n, f in new.definition.fields.items() if f.renamed_from and old and f.renamed_from in old.definition.fields and n not in old.definition.fields}  # fmt: skip
+        self._renamed = self._renames()
         self._touched = self._touched_fields()
 
     def plan(self) -> ChangePlan:
@@ -72,7 +76,14 @@ class Migration:
                     self._inspect(row, harmed, reasons, seen)
         fatal = any(reason.startswith("required") or "not unique" in reason for reason in reasons.values())
         return ChangePlan(
-            self._new.name, self._new.version, tuple(self._told()), count, rewrites, dict(harmed), reasons, bool(harmed) and not fatal
+            self._new.name,
+            self._new.version,
+            tuple(self._told()),
+            count,
+            rewrites,
+            dict(harmed),
+            reasons,
+            bool(harmed) and not fatal,
         )
 
     def run(self, progress: Callable[[int], None] | None = None) -> None:
@@ -157,6 +168,14 @@ class Migration:
             self._new._compute(data)
         return data
 
+    def _renames(self) -> dict[str, str]:
+        """New names by old ones."""
+        if self._old is None:
+            return {}
+        before = self._old.definition.fields
+        after = self._new.definition.fields
+        return {f.renamed_from: n for n, f in after.items() if n not in before and f.renamed_from in before}
+
     def _rewrites(self) -> bool:
         return self._old is not None and bool(self._touched or self._old.slots != self._new.slots)
 
@@ -167,7 +186,12 @@ class Migration:
         touched = {name for name in before if name not in after}
         for name, field in after.items():
             if name not in before:
-                if field.required or field.default is not None or isinstance(field, ComputedField) or name in self._renamed.values():
+                if (
+                    field.required
+                    or field.default is not None
+                    or isinstance(field, ComputedField)
+                    or name in self._renamed.values()
+                ):
                     touched.add(name)
             elif _essence(field) != _essence(before[name]):
                 touched.add(name)
@@ -175,7 +199,9 @@ class Migration:
 
     def _new_uniques(self) -> list[str]:
         assert self._old is not None
-        return [name for name in self._new.slots.unique if name not in self._old.slots.unique or set(name.split("+")) & self._touched]
+        return [
+            name for name in self._new.slots.unique if name not in self._old.slots.unique or set(name.split("+")) & self._touched
+        ]
 
     def _told(self) -> list[str]:
         if self._old is None:
@@ -186,7 +212,9 @@ class Migration:
         told += [f"field {name} removed" for name in before if name not in after and name not in self._renamed]
         told += [f"field {name} changed" for name in after if name in before and after[name] != before[name]]
         parts = ("relations", "rules", "unique_together", "title", "duplicates", "label", "plural", "description")
-        return told + [f"{part} changed" for part in parts if getattr(self._old.definition, part) != getattr(self._new.definition, part)]
+        return told + [
+            f"{part} changed" for part in parts if getattr(self._old.definition, part) != getattr(self._new.definition, part)
+        ]
 
 
 def _essence(field: Any) -> dict[str, Any]:

@@ -4,17 +4,16 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import cached_property
-from typing import Any, NotRequired, cast
+from typing import Any, NotRequired
 
 import attrs
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import TypeAdapter
 from pydantic import ValidationError as PydanticError
-from typing_extensions import TypedDict
 
 from brickwork.entities import definitions as d
 from brickwork.entities.keys import EMPTY, unique_key
 from brickwork.entities.models import INDEX_SLOTS, UNIQUE_SLOTS
-from brickwork.entities.values import annotation, key_function, to_python
+from brickwork.entities.values import annotation, key_function, to_python, typed_dict
 from brickwork.errors import DefinitionError, ExpressionError, Problem, ValidationError
 from brickwork.kernel.expressions import Expression, compile_expression
 
@@ -81,10 +80,12 @@ class CompiledType:
         """Defaults in canonical form; a default that its own field refuses is a fault of the definition."""
         given = {n: f.default for n, f in self.definition.fields.items() if f.default is not None}
         try:
-            return cast(Data, self._patch.validate_python(given))
+            return self._patch.validate_python(given)
         except PydanticError as error:
             problems = [Problem(p.message, f"fields.{p.field}.default", "definition_invalid") for p in _problems(error)]
-            raise DefinitionError(f"type {self.name!r}: a default is not valid: {problems[0].message}", problems=problems) from None
+            raise DefinitionError(
+                f"type {self.name!r}: a default is not valid: {problems[0].message}", problems=problems
+            ) from None
 
     # -- checking --------------------------------------------------------------------------------------------------
 
@@ -98,11 +99,27 @@ class CompiledType:
 
     def check_changes(self, values: Mapping[str, Any], data: Data, now: datetime) -> Data:
         """`data` with the changes in `values`, checked; None empties a field."""
+        return self.apply_changes(self.check_values(values), data, now)
+
+    def check_values(self, values: Mapping[str, Any]) -> Data:
+        """The canonical form of some fields, for `apply_changes` or `complete_new`; None stays."""
         try:
-            changes = self._patch.validate_python(values)
+            return self._patch.validate_python(values)
         except PydanticError as error:
             raise self._refusal(error) from None
-        merged = {**data, **changes}
+
+    def complete_new(self, checked: Data, now: datetime) -> Data:
+        """The data of a new record from values that `check_values` gave."""
+        data = {**self.defaults, **checked} if self.defaults else checked
+        missing = [name for name in self._required if data.get(name) is None]
+        if missing:
+            problems = [Problem("is required", name, "required") for name in missing]
+            raise ValidationError(f"{self.name} is not valid: {', '.join(missing)} is required", problems=problems)
+        return self.complete(data, now)
+
+    def apply_changes(self, checked: Data, data: Data, now: datetime) -> Data:
+        """`data` with changes that `check_values` gave."""
+        merged = {**data, **checked}
         missing = [name for name in self._required if merged.get(name) is None]
         if missing:
             problems = [Problem("is required", name, "required") for name in missing]
@@ -168,9 +185,7 @@ class CompiledType:
                 fields[name] = NotRequired[kind | None]
             else:
                 fields[name] = kind
-        shape = TypedDict(self.name, fields)  # type: ignore[operator]
-        shape.__pydantic_config__ = ConfigDict(extra="forbid")
-        return TypeAdapter(shape)
+        return typed_dict(self.name, fields)
 
     @cached_property
     def _required(self) -> list[str]:

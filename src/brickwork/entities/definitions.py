@@ -17,7 +17,9 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Label = str | dict[str, str]
 
 #: Names that stand beside the fields in queries and records.
-RESERVED = frozenset({"id", "type", "version", "created_at", "updated_at", "created_by", "updated_by", "deleted_at", "and", "or", "not", "now"})
+RESERVED = frozenset(
+    {"id", "type", "version", "created_at", "updated_at", "created_by", "updated_by", "deleted_at", "and", "or", "not", "now"}
+)
 
 
 class _Part(BaseModel):
@@ -288,7 +290,9 @@ def _path(location: tuple[int | str, ...]) -> str | None:
     """The path in the document: pydantic's location without the names of the union's members."""
     kinds = {"text", "number", "decimal", "money", "boolean", "date", "datetime", "choice", "multi_choice", "email", "phone"}
     kinds |= {"url", "reference", "file", "json", "computed"}
-    parts = [str(p) for n, p in enumerate(location) if not (p in kinds and n >= 2 and location[n - 2] in ("fields", "attributes"))]
+    parts = [
+        str(p) for n, p in enumerate(location) if not (p in kinds and n >= 2 and location[n - 2] in ("fields", "attributes"))
+    ]
     return ".".join(parts) or None
 
 

@@ -124,5 +124,3 @@ def _by_type(ids: dict[UUID, str]) -> dict[str, list[UUID]]:
     for id, name in ids.items():
         grouped.setdefault(name, []).append(id)
     return grouped
-
-

@@ -46,9 +46,7 @@ MAX_DOCUMENT = 16 << 20
 Row = dict[str, Any]
 
 
-def insert_rows(
-    transaction: Transaction, dialect: str, table: Table, rows: Sequence[Row], constants: Mapping[str, Any]
-) -> None:
+def insert_rows(transaction: Transaction, dialect: str, table: Table, rows: Sequence[Row], constants: Mapping[str, Any]) -> None:
     """Insert `rows` (JSON-able, ids as hex text, all with the same columns), each with the same `constants` too."""
     if rows:
         statement = _insert(dialect, table, tuple(rows[0]), tuple(constants))
@@ -56,9 +54,7 @@ def insert_rows(
             transaction.execute(statement, {"rows": document, **constants})
 
 
-def update_records(
-    transaction: Transaction, dialect: str, rows: Sequence[Row], constants: Mapping[str, Any]
-) -> int:
+def update_records(transaction: Transaction, dialect: str, rows: Sequence[Row], constants: Mapping[str, Any]) -> int:
     """Set columns of records, each found by `id` and `expected` version; returns how many were found."""
     done = 0
     if rows:
@@ -180,17 +176,15 @@ def _update(dialect: str, names: tuple[str, ...], constants: tuple[str, ...]) ->
     values: dict[str, Any] = {name: bindparam(name, type_=record.c[name].type) for name in constants}
     values |= {name: value for name, value in columns.items() if name not in ("id", "expected")}
     values["version"] = columns["expected"] + 1
-    return (
-        update(record)
-        .where(_TENANT, record.c.id == columns["id"], record.c.version == columns["expected"])
-        .values(values)
-    )
+    return update(record).where(_TENANT, record.c.id == columns["id"], record.c.version == columns["expected"]).values(values)
 
 
 @lru_cache(maxsize=256)
 def _by_key(dialect: str, slot: str, lock: bool) -> Select[Any]:
     key = record.c[slot]
-    statement = select(*_RECORD, key.label("slot_key")).where(_TENANT, _OF_TYPE, _LIVE, key.is_not(None), key.in_(_elements(dialect)))
+    statement = select(*_RECORD, key.label("slot_key")).where(
+        _TENANT, _OF_TYPE, _LIVE, key.is_not(None), key.in_(_elements(dialect))
+    )
     return statement.with_for_update(of=record) if lock else statement
 
 
@@ -222,9 +216,7 @@ def _links(dialect: str) -> Select[Any]:
 
 @lru_cache(maxsize=4)
 def _remove_links(dialect: str) -> Delete:
-    return delete(link).where(
-        link.c.tenant_id == bindparam("tenant", type_=String()), link.c.id.in_(_elements(dialect, Uuid()))
-    )
+    return delete(link).where(link.c.tenant_id == bindparam("tenant", type_=String()), link.c.id.in_(_elements(dialect, Uuid())))
 
 
 _OF_TYPE = record.c.type == bindparam("of_type", type_=String())

@@ -121,12 +121,10 @@ class Links:
             found.update({row.id: row.type for row in rows})
         return found
 
-    def add(
-        self, transaction: Transaction, items: Sequence[tuple[LinkKind, UUID, UUID, dict[str, Any] | None]]
-    ) -> list[UUID]:
+    def add(self, transaction: Transaction, items: Sequence[tuple[LinkKind, UUID, UUID, dict[str, Any] | None]]) -> list[UUID]:
         """Store links (kind, source, target, attributes); raises `ConflictError` where a cardinality forbids one."""
         now, actor = transaction._database.clock.now(), transaction.context.actor
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "tenant_id": transaction.tenant,
                 "id": uuid7(),

@@ -261,7 +261,7 @@ class _Builder:
         self._compiled = compiled
         self._dialect = dialect
 
-    def group(self, group: Group) -> ColumnElement[bool]:
+    def group(self, group: Group) -> Any:
         parts = [self.group(part) if isinstance(part, Group) else self.test(part) for part in group.parts]
         if group.join == "not":
             return not_(func.coalesce(and_(*parts) if parts else literal(True), false_()))
@@ -269,7 +269,7 @@ class _Builder:
             return or_(false_(), *parts)
         return and_(literal(True), *parts) if not parts else and_(*parts)
 
-    def test(self, test: Test) -> ColumnElement[bool]:
+    def test(self, test: Test) -> Any:
         name, operator = test.field, test.operator
         if name in SYSTEM_FIELDS:
             column = record.c[name]
@@ -277,7 +277,7 @@ class _Builder:
         slot = self._compiled.slots.index.get(name)
         unique = self._compiled.slots.unique.get(name)
         if name in self._compiled.sensitive and operator in ("eq", "ne", "in"):
-            column = record.c[slot or unique]
+            column = record.c[slot or unique or ""]
             found = column.in_(bindparam(f"p{test.first}b", type_=String(), expanding=True))
             return func.coalesce(not_(found), literal(True)) if operator == "ne" else and_(column.is_not(None), found)
         if unique is not None and operator in ("eq", "in"):
@@ -287,7 +287,7 @@ class _Builder:
             return and_(record.c[slot].is_not(None), self._indexed(record.c[slot], test))
         return self._plain(test)
 
-    def _indexed(self, column: Any, test: Test) -> ColumnElement[bool]:
+    def _indexed(self, column: Any, test: Test) -> Any:
         if test.operator == "is_null":
             return column == literal(EMPTY)
         if test.operator == "is_set":
@@ -304,7 +304,7 @@ class _Builder:
             return and_(condition, self._plain(test))
         return condition
 
-    def _plain(self, test: Test) -> ColumnElement[bool]:
+    def _plain(self, test: Test) -> Any:
         name, operator = test.field, test.operator
         if operator in ("is_null", "is_set"):
             sealed = name in self._compiled.sensitive
@@ -315,7 +315,12 @@ class _Builder:
         if operator == "contains" and kind == "multi_choice":
             return func.coalesce(_position(self._dialect, text, bindparam(f"p{test.first}j", type_=String())), 0) > 0
         if operator == "contains":
-            return func.coalesce(_position(self._dialect, self.fold(text), self.fold(bindparam(f"p{test.first}", type_=String()))), 0) > 0
+            return (
+                func.coalesce(
+                    _position(self._dialect, self.fold(text), self.fold(bindparam(f"p{test.first}", type_=String()))), 0
+                )
+                > 0
+            )
         if operator == "starts_with":
             folded = self.fold(bindparam(f"p{test.first}", type_=String()))
             return func.substr(self.fold(text), 1, func.length(folded)) == folded
@@ -326,12 +331,14 @@ class _Builder:
             return _compare(self.fold(left), operator, self.fold(bindparam(f"p{test.first}", type_=String())))
         return _compare(left, operator, bindparam(f"p{test.first}", type_=left.type, expanding=operator == "in"))
 
-    def _money(self, test: Test) -> ColumnElement[bool]:
+    def _money(self, test: Test) -> Any:
         """Amounts compare within their currency."""
         amount = record.c.data[(test.field, "amount")].as_numeric(38, 10)
         currency = record.c.data[(test.field, "currency")].as_string()
         same = currency == bindparam(f"p{test.first}c", type_=String())
-        condition = _compare(amount, "eq" if test.operator == "ne" else test.operator, bindparam(f"p{test.first}a", type_=amount.type))
+        condition = _compare(
+            amount, "eq" if test.operator == "ne" else test.operator, bindparam(f"p{test.first}a", type_=amount.type)
+        )
         both = and_(same, condition)
         return not_(func.coalesce(both, false_())) if test.operator == "ne" else both
 

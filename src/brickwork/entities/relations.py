@@ -6,14 +6,13 @@ Walks are one recursive query each, whatever their depth; deleted records neithe
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NotRequired
 from uuid import UUID
 
 import attrs
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import TypeAdapter
 from pydantic import ValidationError as PydanticError
 from sqlalchemy import Integer, Select, String, and_, bindparam, case, func, literal, not_, or_, select, type_coerce, update
-from typing_extensions import NotRequired, TypedDict
 
 from brickwork.data import Page
 from brickwork.data.pagination import cut, decode_cursor, encode_cursor
@@ -22,7 +21,7 @@ from brickwork.entities.compiled import CompiledType
 from brickwork.entities.links import LinkKind, kind_of, link
 from brickwork.entities.models import record
 from brickwork.entities.record import EntityRef
-from brickwork.entities.values import annotation
+from brickwork.entities.values import annotation, typed_dict
 from brickwork.errors import BrokenReferenceError, NotFoundError, Problem, ValidationError
 
 if TYPE_CHECKING:
@@ -112,7 +111,13 @@ class Relations:
             transaction.execute(statement.values(attributes=checked or None))
 
     def links(
-        self, of: EntityRef | str, relation: str | None = None, *, direction: Direction = "out", limit: int = 100, cursor: str | None = None
+        self,
+        of: EntityRef | str,
+        relation: str | None = None,
+        *,
+        direction: Direction = "out",
+        limit: int = 100,
+        cursor: str | None = None,
     ) -> Page[Link]:
         """Links of a record to and from live records, the oldest first. `relation` is "type.name", or a name of its type."""
         ref = _ref(of)
@@ -334,9 +339,7 @@ def _check_attributes(compiled: CompiledType, relation: str, given: Mapping[str,
 @lru_cache(maxsize=256)
 def _attribute_adapter(compiled: CompiledType, relation: str) -> TypeAdapter[dict[str, Any]]:
     fields = compiled.definition.relations[relation].attributes
-    shape: Any = TypedDict(  # type: ignore[operator]
-        relation,
-        {n: annotation(f) if f.required and f.default is None else NotRequired[annotation(f) | None] for n, f in fields.items()},
-    )
-    shape.__pydantic_config__ = ConfigDict(extra="forbid")
-    return TypeAdapter(shape)
+    shape = {
+        n: annotation(f) if f.required and f.default is None else NotRequired[annotation(f) | None] for n, f in fields.items()
+    }
+    return typed_dict(relation, shape)

@@ -99,9 +99,7 @@ class Entities:
         with self._database.transaction(readonly=True) as transaction:
             compiled = self.types.for_reading(transaction, type)
             rows = self._records.get_many(transaction, compiled, [self._id(type, id) for id in ids])
-            return {
-                id: self._records.record(transaction, compiled, row) for id, row in rows.items() if row.deleted_at is None
-            }
+            return {id: self._records.record(transaction, compiled, row) for id, row in rows.items() if row.deleted_at is None}
 
     def update(self, type: str, id: UUID | str, changes: Mapping[str, Any], *, version: int | None = None) -> Record:
         """Change the given fields; None empties one. With `version`, only if the record is still at it.
@@ -262,7 +260,9 @@ def _check_fields(compiled: CompiledType, fields: Sequence[str] | None) -> None:
     unknown = [name for name in fields or () if name not in compiled.definition.fields]
     if unknown:
         known = ", ".join(compiled.definition.fields)
-        raise ValidationError(f"fields: {', '.join(unknown)} are no fields of {compiled.name}; there are {known}"[:500], field="fields")
+        raise ValidationError(
+            f"fields: {', '.join(unknown)} are no fields of {compiled.name}; there are {known}"[:500], field="fields"
+        )
 
 
 def _after(statement: Any, keys: list[Any], count: int) -> dict[str, Any]:
@@ -275,5 +275,3 @@ def _after(statement: Any, keys: list[Any], count: int) -> dict[str, Any]:
         return {**values, "after_id": UUID(keys[-1])}
     except (ValueError, TypeError, AttributeError):
         raise ValidationError("the cursor is damaged; use the one from the page before", field="cursor") from None
-
-

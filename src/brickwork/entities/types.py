@@ -35,6 +35,10 @@ _VERSION_SHARED = _VERSION.with_for_update(read=True, key_share=True)
 _LOCK = _LOAD.with_for_update()
 
 
+Versions = list[tuple[int, EntityTypeDefinition]]
+Definitions = list[EntityTypeDefinition]
+
+
 class EntityTypes:
     """`platform.entities.types`."""
 
@@ -54,14 +58,14 @@ class EntityTypes:
         with self._database.transaction(readonly=True) as transaction:
             return self.for_reading(transaction, name).definition
 
-    def list(self) -> "list[EntityTypeDefinition]":
+    def list(self) -> Definitions:
         """All definitions in force, by name, the shipped ones included (at most 1,000)."""
         with self._database.transaction(readonly=True) as transaction:
             statement = select(_type).where(_type.c.tenant_id == transaction.tenant).order_by(_type.c.name).limit(1000)
             own = {row.name: EntityTypeDefinition.model_validate(row.definition) for row in transaction.execute(statement)}
         return [definition for _, definition in sorted({**self.shipped, **own}.items())]
 
-    def history(self, name: str) -> "list[tuple[int, EntityTypeDefinition]]":
+    def history(self, name: str) -> Versions:
         """Every version of the definition, the newest first (at most 1,000)."""
         with self._database.transaction(readonly=True) as transaction:
             statement = (
@@ -166,7 +170,7 @@ class EntityTypes:
         key = (transaction.tenant, definition.name)
         row = transaction.execute(_LOCK, {"tenant": key[0], "of_type": key[1]}).one_or_none()
         old = self._compile(row) if row is not None else None
-        if old is not None and old.definition == definition and (origin is None or row.origin == origin):
+        if old is not None and old.definition == definition and (origin is None or (row is not None and row.origin == origin)):
             return old
         new = self._next(definition, old)
         new.defaults  # noqa: B018 - a default that its field refuses must stop the change here
@@ -230,4 +234,6 @@ class EntityTypes:
 
 
 def _digest(definition: EntityTypeDefinition) -> str:
-    return hashlib.sha256(orjson.dumps(definition.model_dump(mode="json", exclude_unset=True), option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return hashlib.sha256(
+        orjson.dumps(definition.model_dump(mode="json", exclude_unset=True), option=orjson.OPT_SORT_KEYS)
+    ).hexdigest()

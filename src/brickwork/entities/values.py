@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import orjson
-from pydantic import AfterValidator, Field, FiniteFloat, PlainValidator, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, FiniteFloat, PlainValidator, StringConstraints, TypeAdapter
 from typing_extensions import TypedDict
 
 from brickwork.entities import definitions as d
@@ -34,6 +34,14 @@ class FileDescription(TypedDict):
     size: Annotated[int, Field(ge=0)]
     media_type: Annotated[str, StringConstraints(pattern=r"^[\w.+-]+/[\w.+-]+$")]
     sha256: NotRequired[Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]]
+
+
+def typed_dict(name: str, fields: dict[str, Any]) -> TypeAdapter[dict[str, Any]]:
+    """What checks a mapping that has these fields and no others."""
+    make: Any = TypedDict
+    shape = make(name, fields)
+    shape.__pydantic_config__ = ConfigDict(extra="forbid")
+    return TypeAdapter(shape)
 
 
 def annotation(field: Any) -> Any:
@@ -112,7 +120,7 @@ def _check_money(currencies: list[str] | None, value: Any) -> dict[str, str]:
 
 def _check_date(value: Any) -> str:
     if isinstance(value, datetime):
-        raise ValueError("takes a date without a time")  # noqa: TRY004 - pydantic collects ValueErrors
+        raise ValueError("takes a date without a time")
     if isinstance(value, date):
         return value.isoformat()
     try:
@@ -155,7 +163,7 @@ def _check_email(value: Any) -> str:
 
 def _check_phone(region: str | None, value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError("takes a phone number as text")  # noqa: TRY004 - pydantic collects ValueErrors
+        raise ValueError("takes a phone number as text")
     if _E164.match(value) and _possible_e164(value):
         return value
     import phonenumbers

@@ -106,7 +106,10 @@ class BrickworkAPI(FastAPI):
 
         report = await self.platform.aio(self.platform.health)
         ok = all(health.ok for health in report.values())
-        body = {"status": "ok" if ok else "unavailable", "checks": {n: {"ok": h.ok, "detail": h.detail} for n, h in report.items()}}
+        body = {
+            "status": "ok" if ok else "unavailable",
+            "checks": {n: {"ok": h.ok, "detail": h.detail} for n, h in report.items()},
+        }
         await Response(orjson.dumps(body), 200 if ok else 503, media_type="application/json")(scope, receive, send)
 
     @asynccontextmanager

@@ -130,9 +130,7 @@ class Dispatcher:
         finally:
             self._waiting -= 1
 
-    def _work(
-        self, handling: Handling, path: dict[str, str], scope: Scope, raw: bytes, headers: dict[str, str]
-    ) -> Answer:
+    def _work(self, handling: Handling, path: dict[str, str], scope: Scope, raw: bytes, headers: dict[str, str]) -> Answer:
         """In a thread: context, checks, handler, answer."""
         try:
             context = context_of(headers)
@@ -164,8 +162,8 @@ class Dispatcher:
         """The answer for an error; what was not foreseen is logged and shown without detail."""
         now = self._platform.clock.now()
         if isinstance(error, StaleVersionError) and error.details.get("expected") is not None:
-            stale = PreconditionFailedError(error.message, **error.details)
-            return stale.status, failure(problems_of(stale), correlation_id, now, stale.details), {}
+            problem = Problem(error.message, None, PreconditionFailedError.code)
+            return PreconditionFailedError.status, failure([problem], correlation_id, now, error.details), {}
         if isinstance(error, BrickworkError) and (error.status < 500 or error.status in (501, 503, 507)):
             extra = {"retry-after": "1"} if error.status == 503 else {}
             return error.status, failure(problems_of(error), correlation_id, now, error.details), extra

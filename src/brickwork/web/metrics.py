@@ -43,5 +43,5 @@ class Metrics:
         registry = self._registry
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             registry = CollectorRegistry()
-            MultiProcessCollector(registry)
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         await Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)(scope, receive, send)

@@ -92,9 +92,7 @@ def open_rows(
 # -- CSV -----------------------------------------------------------------------------------------------------------
 
 
-def _csv(
-    source: Source, encoding: str | None, delimiter: str | None, most: int
-) -> tuple[list[str], Iterator[Row | RowProblem]]:
+def _csv(source: Source, encoding: str | None, delimiter: str | None, most: int) -> tuple[list[str], Iterator[Row | RowProblem]]:
     lines = text_lines(source, encoding, most)
     first = next((line for line in lines if line.strip()), None)
     if first is None:

@@ -40,7 +40,9 @@ def open_writer(
     suffix = Path(target.stem).suffix.lower() if target.suffix == ".gz" else target.suffix.lower()
     kind = format or FORMATS.get(suffix)
     if kind not in ("csv", "jsonl", "xlsx"):
-        raise FileFormatError(f"{target.name}: the format can't be told from the name; name it: csv, jsonl or xlsx", field="format")
+        raise FileFormatError(
+            f"{target.name}: the format can't be told from the name; name it: csv, jsonl or xlsx", field="format"
+        )
     draft = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with _writer(draft, kind, target.suffix == ".gz", list(columns), escape_formulas) as writer:
