@@ -1,0 +1,1 @@
+"""The benchmarks: one module a claim, each beside its peers in one run."""
