@@ -28,9 +28,7 @@ class BrickworkError(Exception):
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 500
 
-    def __init__(
-        self, message: str, *, field: str | None = None, problems: Iterable[Problem] = (), **details: object
-    ) -> None:
+    def __init__(self, message: str, *, field: str | None = None, problems: Iterable[Problem] = (), **details: object) -> None:
         super().__init__(message)
         self.message = message
         self.details = details
@@ -202,6 +200,12 @@ class UnscopedStatementError(TenancyError):
 
     code = "statement_unscoped"
     status = 500
+
+
+class TransactionError(BrickworkError):
+    """A transaction can't keep its promise: a statement in it failed unnoticed, or another thread reached for it."""
+
+    code = "transaction_unusable"
 
 
 class ImmutableError(BrickworkError):

@@ -10,6 +10,7 @@ from brickwork.data.models import (
     TenantScoped,
     Timestamps,
     Versioned,
+    tenant_column,
 )
 from brickwork.data.pagination import Page
 from brickwork.data.session import TenantSession
@@ -33,4 +34,5 @@ __all__ = [
     "UTCDateTime",
     "Verification",
     "Versioned",
+    "tenant_column",
 ]

@@ -25,7 +25,8 @@ from brickwork.kernel.context import Context
 if TYPE_CHECKING:
     from brickwork.data.database import Database
 
-BATCH = 1_000
+#: Entries sealed in one transaction: few, since on SQLite others wait for it to end.
+BATCH = 250
 GENESIS = "0" * 64
 
 
@@ -52,8 +53,12 @@ class AuditRow(Base):
         Index("ix_audit_entry_record", "tenant_id", "entity", "record_id", "id"),
         Index("ix_audit_entry_time", "tenant_id", "id"),
         Index(
-            "uq_audit_entry_seq", "tenant_id", "seq", unique=True,
-            sqlite_where=text("seq IS NOT NULL"), postgresql_where=text("seq IS NOT NULL"),
+            "uq_audit_entry_seq",
+            "tenant_id",
+            "seq",
+            unique=True,
+            sqlite_where=text("seq IS NOT NULL"),
+            postgresql_where=text("seq IS NOT NULL"),
         ),
         Index(
             "ix_audit_entry_unsealed", "tenant_id", "id", sqlite_where=text("seq IS NULL"), postgresql_where=text("seq IS NULL")
@@ -277,11 +282,7 @@ def _parameters() -> tuple[Any, Any]:
         .where(and_(_entry.c.tenant_id == bindparam("tenant"), _entry.c.id == bindparam("key")))
         .values(seq=bindparam("seq"), hash=bindparam("hash"))
     )
-    advance = (
-        update(_head)
-        .where(_head.c.tenant_id == bindparam("tenant"))
-        .values(seq=bindparam("seq"), hash=bindparam("hash"))
-    )
+    advance = update(_head).where(_head.c.tenant_id == bindparam("tenant")).values(seq=bindparam("seq"), hash=bindparam("hash"))
     return seal, advance
 
 

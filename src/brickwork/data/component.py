@@ -48,7 +48,7 @@ def brickwork_backends() -> Sequence[Backend]:
             name="sqlite",
             factory="brickwork.data.backends.sqlite:SqliteBackend",
             summary="Embedded: one file, WAL",
-            capabilities=frozenset({"write_fence"}),
+            capabilities=frozenset({"write_fence", "in_process"}),
         ),
         Backend(
             port="database",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import event, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -25,13 +25,13 @@ from brickwork.errors import (
     DatabaseBusyError,
     MigrationError,
     SettingsError,
-
-
+    TransactionError,
+    UnavailableError,
     ValidationError,
 )
 from brickwork.kernel.clock import Clock
 from brickwork.kernel.component import Health
-from brickwork.kernel.context import Context
+from brickwork.kernel.context import Context, strand
 from brickwork.kernel.ids import uuid7
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Database:
         self.clock: Clock = platform.clock
         self.backend = self._backend(settings.url)
         self.audit = AuditTrail(self)
+        self._impatient: ContextVar[bool] = ContextVar("brickwork_impatient", default=False)
         self._current: ContextVar[Transaction | None] = ContextVar("brickwork_transaction", default=None)
 
     # -- transactions ------------------------------------------------------------------------------------------------
@@ -55,11 +56,10 @@ class Database:
     def transaction(self, *, readonly: bool = False) -> Iterator[Transaction]:
         """Join the current transaction (as a savepoint, if it writes) or begin one for the context's tenant."""
         context = self._platform.contexts.current
-        current = self._current.get()
+        current = self._joinable()
         if current is None:
             with self.begin(context, readonly=readonly and not context.system) as transaction:
-                if context.system:
-                    self._note(transaction, "system_access", "database", transaction.tenant, {"reason": context.reason})
+                self._note_system_access(transaction)
                 yield transaction
             return
         if (current.context.tenant, current.context.system) != (context.tenant, context.system):
@@ -69,35 +69,40 @@ class Database:
         elif current.readonly:
             raise ValidationError("a write was tried inside a read-only transaction")
         else:
-            with current.savepoint():
+            deed = current.context.reason
+            with current.speaking_as(context), current.savepoint():
+                if context.reason != deed:
+                    self._note_system_access(current)
                 yield current
 
     @contextmanager
     def begin(self, context: Context, *, readonly: bool = False) -> Iterator[Transaction]:
         """A transaction of its own for `context`, independent of the current one. Products use `transaction`."""
         scope = guard.Scope(None if context.system else context.require_tenant(), context.system)
-        engine = self.engines.read if readonly else self.engines.write
-        stamp = "" if readonly else _stamp(context, self.clock)
-        try:
-            connection = engine.connect()
-        except PoolTimeout:
-            raise DatabaseBusyError("no database connection came free in time; try again") from None
-        with connection:
-            connection.execution_options(brickwork_scope=scope)
-            outer = connection.begin()
+        with self._connection(scope, context, readonly) as connection:
+            outer = connection.get_transaction()
+            assert outer is not None
+            transaction = Transaction(self, connection, context, scope, readonly)
+            previous = self._current.get()
+            self._current.set(transaction)
             try:
-                self._begin(connection, scope, stamp, readonly)
-                transaction = Transaction(self, connection, context, scope, readonly)
-                token = self._current.set(transaction)
-                try:
-                    yield transaction
-                    self._finish(transaction)
-                finally:
-                    self._current.reset(token)
+                yield transaction
+                self._finish(transaction)
+                outer.commit()
+                transaction.end(committed=True)
             except BaseException:
-                outer.rollback()
+                if outer.is_active:
+                    outer.rollback()
                 raise
-            outer.commit()
+            finally:
+                if not transaction.ended:
+                    transaction.end(committed=False)
+                if self._current.get() is transaction:  # a generator may be closed in a context that never saw it
+                    self._current.set(previous)
+
+    def stamp(self, transaction: Transaction) -> None:
+        """Tell the database's audit triggers who writes in `transaction` from now on."""
+        self.backend.stamp(transaction.connection, _stamp(transaction.context, self.clock))
 
     def migrate(self) -> None:
         """Bring the schema to what the platform's components need; see `brickwork.data.schema`."""
@@ -141,10 +146,33 @@ class Database:
             self.backend.check_role(connection)
         return engines
 
+    @property
+    def concurrent_writers(self) -> bool:
+        """Whether several transactions may write at once; SQLite admits one."""
+        return "concurrent_writers" in self._platform.plugins.backends[("database", self.backend.name)].capabilities
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the database lives in this process, so that a short statement is not worth a thread."""
+        return "in_process" in self._platform.plugins.backends[("database", self.backend.name)].capabilities
+
+    @contextmanager
+    def impatient(self) -> Iterator[None]:
+        """A block in which a transaction that would have to wait for another writer raises `DatabaseBusyError` at once."""
+        token = self._impatient.set(True)
+        try:
+            yield
+        finally:
+            self._impatient.reset(token)
+
+    @property
+    def is_impatient(self) -> bool:
+        """Whether the caller is inside `impatient`."""
+        return self._impatient.get()
+
     def watch(self, engine: Any) -> None:
         """Put the guard and the translation of errors on `engine`."""
-        event.listen(engine, "before_execute", guard.before_execute)
-        event.listen(engine, "before_cursor_execute", guard.before_cursor_execute)
+        guard.watch(engine)
         event.listen(engine, "handle_error", self._translate)
 
     def owner_backend(self) -> DatabaseBackend:
@@ -153,9 +181,51 @@ class Database:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _begin(self, connection: Any, scope: guard.Scope, stamp: str, readonly: bool) -> None:
+    def _joinable(self) -> Transaction | None:
+        """The transaction in force; one that is over was carried into a task or thread that outlived it."""
+        current = self._current.get()
+        if current is None or current.ended:
+            return None
+        if current.strand != strand():
+            raise TransactionError(
+                "a transaction belongs to the thread that began it; do its work there, as one function if the caller is async"
+            )
+        return current
+
+    def _connection(self, scope: guard.Scope, context: Context, readonly: bool) -> Connection:
+        """A connection on which a transaction for `scope` has begun."""
+        engine = self.engines.read if readonly else self.engines.write
+        stamp = "" if readonly else _stamp(context, self.clock)
+        impatient = not readonly and self._impatient.get()
+        if impatient and not self.concurrent_writers and self.engines.write.pool.checkedout():  # type: ignore[attr-defined]
+            raise DatabaseBusyError("another transaction of this process is writing")
+        for last in (False, True):
+            try:
+                connection = engine.connect()
+            except PoolTimeout:
+                raise DatabaseBusyError("no database connection came free in time; try again") from None
+            try:
+                connection.execution_options(brickwork_scope=scope)
+                connection.begin()
+                self._begin(connection, scope, stamp, readonly, wait=not impatient)
+                return connection
+            except DatabaseBusyError:
+                connection.close()
+                raise
+            except UnavailableError:  # the server went away since the pool made its connections: make new ones
+                connection.invalidate()
+                connection.close()
+                engine.dispose()
+                if last:
+                    raise
+            except BaseException:
+                connection.close()
+                raise
+        raise AssertionError
+
+    def _begin(self, connection: Connection, scope: guard.Scope, stamp: str, readonly: bool, *, wait: bool) -> None:
         try:
-            self.backend.begin(connection, scope, stamp, readonly=readonly)
+            self.backend.begin(connection, scope, stamp, readonly=readonly, wait=wait)
         except Exception as error:
             known = self.backend.translate(error)
             if known is None:
@@ -163,16 +233,19 @@ class Database:
             raise known from None
 
     def _finish(self, transaction: Transaction) -> None:
-        if transaction._session is not None:
-            transaction._session.flush()
+        transaction.check_whole()
+        transaction.flush()
         if not transaction.readonly and self._platform.plugins.has_hook("brickwork_before_commit"):
             self._platform.plugins.hook.brickwork_before_commit(platform=self._platform, transaction=transaction)
-            if transaction._session is not None:
-                transaction._session.flush()
+            transaction.check_whole()
+            transaction.flush()
 
-    def _note(
-        self, transaction: Transaction, action: str, entity: str, record_id: str, detail: dict[str, Any] | None
-    ) -> None:
+    def _note_system_access(self, transaction: Transaction) -> None:
+        if transaction.scope.system:
+            reason = transaction.context.reason
+            self._note(transaction, "system_access", "database", transaction.tenant, {"reason": reason})
+
+    def _note(self, transaction: Transaction, action: str, entity: str, record_id: str, detail: dict[str, Any] | None) -> None:
         """Append an audit entry for a deed that no trigger sees."""
         if transaction.readonly:
             raise ValidationError("an audited deed needs a transaction that writes")
@@ -194,6 +267,9 @@ class Database:
 
     def _translate(self, context: ExceptionContext) -> None:
         error = context.sqlalchemy_exception or context.original_exception
+        current = self._current.get()
+        if current is not None and current.connection is context.connection:
+            current.broken = True
         known = self.backend.translate(error) if isinstance(error, DBAPIError) else None
         if known is not None:
             raise known from None
@@ -221,7 +297,9 @@ class Database:
         try:
             return make_url(url.replace("postgres://", "postgresql://", 1))
         except ArgumentError:
-            raise SettingsError("database.url: not a URL; it takes sqlite:///file or postgresql://…", field="database.url") from None
+            raise SettingsError(
+                "database.url: not a URL; it takes sqlite:///file or postgresql://…", field="database.url"
+            ) from None
 
 
 def _stamp(context: Context, clock: Clock) -> str:
@@ -233,5 +311,3 @@ def _stamp(context: Context, clock: Clock) -> str:
             "at": clock.now().strftime("%Y-%m-%d %H:%M:%S.%f"),
         }
     ).decode()
-
-

@@ -40,7 +40,7 @@ class Keyring:
         self._keys = keys
         self.active = active
         self._cipher = lru_cache(maxsize=4096)(self._derive_cipher)
-        self._index_key = lru_cache(maxsize=4096)(lambda tenant: self._derive(self._index_master(), tenant, b"index"))
+        self._index_key = lru_cache(maxsize=4096)(self._derive_index_key)
 
     def encrypt(self, tenant: str, where: str, plain: str) -> str:
         """A token that `decrypt` reads with the same `tenant` and `where`."""
@@ -65,18 +65,26 @@ class Keyring:
 
     def blind(self, tenant: str, where: str, plain: str) -> str:
         """A keyed digest (HMAC-SHA256, 128 bits) by which equal secrets of a tenant are found without reading them."""
-        return hmac.digest(self._index_key(tenant), f"{where}\0{plain}".encode(), "sha256").hex()[:32]
+        return self._digest(self.active, tenant, where, plain)
 
-    def _index_master(self) -> bytes:
-        """The first key: indexes outlive a rotation until they are rebuilt with `rekey`."""
-        return next(iter(self._keys.values()))
+    def blinds(self, tenant: str, where: str, plain: str) -> list[str]:
+        """The digests under every key, for a search while a rotation is under way."""
+        return [self._digest(key, tenant, where, plain) for key in self._keys]
+
+    def _digest(self, key: str, tenant: str, where: str, plain: str) -> str:
+        return hmac.digest(self._index_key(key, tenant), f"{where}\0{plain}".encode(), "sha256").hex()[:32]
+
+    def _derive_index_key(self, key: str, tenant: str) -> bytes:
+        return self._derive(self._keys[key], tenant, b"index")
 
     def _derive_cipher(self, key: str, tenant: str) -> AESGCM:
         return AESGCM(self._derive(self._keys[key], tenant, b"encrypt"))
 
     @staticmethod
     def _derive(master: bytes, tenant: str, purpose: bytes) -> bytes:
-        return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"brickwork/" + purpose + b"/" + tenant.encode()).derive(master)
+        return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"brickwork/" + purpose + b"/" + tenant.encode()).derive(
+            master
+        )
 
 
 def generate_key() -> str:

@@ -63,6 +63,11 @@ def _stamp_tenant(context: DefaultExecutionContext) -> str | None:
     return scope.tenant if scope is not None else None
 
 
+def tenant_column() -> Column[str]:
+    """The `tenant_id` of a table without a class, such as one that links two models; stamped as a model's is."""
+    return Column("tenant_id", String(64), primary_key=True, default=_stamp_tenant)
+
+
 class TenantScoped:
     """Belongs to a tenant. The column is stamped by the platform; giving another tenant's name raises."""
 
@@ -160,5 +165,6 @@ __all__ = [
     "is_audited",
     "is_tenant_table",
     "scope_of",
+    "tenant_column",
     "tenant_tables",
 ]

@@ -30,12 +30,17 @@ class DatabaseBackend(Protocol):
         """New engines for the configured URL. They commit nothing by themselves."""
         ...
 
-    def begin(self, connection: Connection, scope: Scope, stamp: str, *, readonly: bool) -> None:
+    def begin(self, connection: Connection, scope: Scope, stamp: str, *, readonly: bool, wait: bool = True) -> None:
         """Begin a transaction whose second fence (policies or triggers) admits only `scope`.
 
         `stamp` is JSON with actor, correlation id, reason and time, for the audit triggers. The scope ends with the
-        transaction, however it ends, so pooled connections carry nothing over.
+        transaction, however it ends, so pooled connections carry nothing over. With `wait` false, a database that admits
+        one writer raises `DatabaseBusyError` at once if another process writes.
         """
+        ...
+
+    def stamp(self, connection: Connection, stamp: str) -> None:
+        """Replace the stamp for the rest of the transaction."""
         ...
 
     def protect(self, connection: Connection, tables: Sequence[Table]) -> None:

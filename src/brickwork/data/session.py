@@ -7,15 +7,14 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, TextClause, event
+from sqlalchemy import Connection, event
 from sqlalchemy import inspect as inspect_
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
-from sqlalchemy.orm.context import FromStatement
 from sqlalchemy.orm.exc import StaleDataError
 
-from brickwork.data.guard import CHECKED, UNSCOPED, Scope, judge
+from brickwork.data.guard import Scope
 from brickwork.data.models import SoftDelete, TenantScoped, Timestamps
-from brickwork.errors import CrossTenantError, StaleVersionError, UnscopedStatementError
+from brickwork.errors import CrossTenantError, StaleVersionError
 from brickwork.kernel.clock import Clock
 
 T = TypeVar("T")
@@ -70,41 +69,30 @@ def _add_criteria(state: ORMExecuteState) -> None:
     deleted = bool(options.get(INCLUDE_DELETED)) or state.is_column_load
     if not deleted and (state.is_select or state.is_update or state.is_delete):
         state.statement = state.statement.options(  # type: ignore[attr-defined]
-            with_loader_criteria(SoftDelete, lambda cls: cls.deleted_at.is_(None), include_aliases=True, propagate_to_loaders=False)
+            with_loader_criteria(
+                SoftDelete, lambda cls: cls.deleted_at.is_(None), include_aliases=True, propagate_to_loaders=False
+            )
         )
-    if session.scope.system or _unscoped(session, options):
-        return
-    statement = state.statement
-    if isinstance(statement, FromStatement):
-        _check_from_statement(statement)
-        return
-    if isinstance(statement, TextClause) or not state.is_orm_statement:
-        return  # the guard at execute judges it
-    tenant = session.scope.tenant
-    if state.is_select or state.is_update or state.is_delete:
-        if state.is_update and state.is_executemany:
-            return  # bulk update by primary key: the guard checks each row's tenant_id
-        state.statement = statement.options(  # type: ignore[attr-defined]
+    if session.scope.system or (state.is_update and state.is_executemany):
+        return  # a bulk update by primary key names each row's tenant, and the guard compares it
+    if state.is_orm_statement and (state.is_select or state.is_update or state.is_delete):
+        tenant = session.scope.tenant
+        state.statement = state.statement.options(  # type: ignore[attr-defined]
             with_loader_criteria(
                 TenantScoped, lambda cls: cls.tenant_id == tenant, include_aliases=True, propagate_to_loaders=False
             )
         )
-        verdict = judge(statement, orm_checked=True)
-        if verdict.touches is None and not verdict.binds:
-            state.update_execution_options(**{CHECKED: True})
 
 
-def _unscoped(session: Session, options: Any) -> bool:
-    return bool(options.get(UNSCOPED) or session.connection().get_execution_options().get(UNSCOPED))
-
-
-def _check_from_statement(statement: Any) -> None:
-    """`from_statement` takes a finished statement: text is refused, a select must hold its tables by itself."""
-    if isinstance(statement.element, TextClause):
-        raise UnscopedStatementError(
-            "from_statement(text(...)) can't be held to the tenant; wrap it in `with transaction.unscoped(reason=...)`"
-        )
-    judge(statement.element)
+@event.listens_for(TenantSession, "loaded_as_persistent")
+def _refuse_loaded(session: Session, instance: object) -> None:
+    """Whatever a raw statement brought, another tenant's row never becomes an object of this session."""
+    assert isinstance(session, TenantSession)
+    if not session.scope.system and isinstance(instance, TenantScoped):
+        identity = inspect_(instance).identity
+        if identity is None or session.scope.tenant not in identity:
+            session.expunge(instance)
+            raise CrossTenantError(f"a {type(instance).__name__} of another tenant can't enter this session")
 
 
 @event.listens_for(TenantSession, "before_attach")
@@ -148,5 +136,3 @@ def _soften(session: TenantSession, deleted: Iterable[object], now: datetime) ->
             session.add(instance)
             instance.deleted_at = now
     session._purging.clear()
-
-

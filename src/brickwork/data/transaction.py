@@ -8,8 +8,8 @@ from sqlalchemy import Connection, CursorResult, Executable
 
 from brickwork.data.guard import UNSCOPED, Scope
 from brickwork.data.session import TenantSession
-from brickwork.errors import ValidationError
-from brickwork.kernel.context import SYSTEM_TENANT, Context
+from brickwork.errors import TransactionError, ValidationError
+from brickwork.kernel.context import SYSTEM_TENANT, Context, strand
 
 if TYPE_CHECKING:
     from brickwork.data.database import Database
@@ -27,6 +27,13 @@ class Transaction:
         self.readonly = readonly
         #: What was published in this transaction, in order.
         self.events: list[object] = []
+        #: Whether it was committed; false while it runs and after a rollback.
+        self.committed = False
+        #: Whether it is over, either way.
+        self.ended = False
+        #: Whether a statement failed whose error no savepoint has undone: nothing can be kept then.
+        self.broken = False
+        self.strand = strand()
 
     @property
     def tenant(self) -> str:
@@ -44,9 +51,21 @@ class Transaction:
         self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> CursorResult[Any]:
         """Run a Core statement. It must hold each tenant table to the tenant (see `brickwork.data.guard`)."""
-        if self._session is not None:
-            self._session.flush()
+        self.flush()
         return self.connection.execute(statement, parameters)
+
+    def send(self, sql: str, parameters: Any) -> Any:
+        """The driver's cursor for a statement that `Prepared` has compiled."""
+        self.flush()
+        driver: Any = self.connection.connection.driver_connection
+        try:
+            return driver.execute(sql, parameters)
+        except Exception as error:
+            self.broken = True
+            known = self._database.backend.translate(error)
+            if known is None:
+                raise
+            raise known from None
 
     def publish(self, event: object) -> None:
         """Publish `event` with this transaction: it is seen only if the transaction commits."""
@@ -57,19 +76,59 @@ class Transaction:
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """A block that is undone by itself if it raises; the transaction goes on for a caller that catches."""
-        published = len(self.events)
-        nested = self._session.begin_nested() if self._session is not None else self.connection.begin_nested()
+        published, was_broken = len(self.events), self.broken
+        known = self._session
+        nested = known.begin_nested() if known is not None else self.connection.begin_nested()
         try:
             yield
-            if self._session is not None:
-                self._session.flush()
+            self.check_whole()
+            self.flush()
         except BaseException:
             del self.events[published:]
-            nested.rollback()
-            if self._session is not None:
-                self._session.expire_all()
+            if nested.is_active or nested.nested:
+                nested.rollback()
+            self.broken = was_broken
+            if self._session is not known and self._session is not None:
+                self._session.expunge_all()  # it was made inside the block, so it knows nothing of the savepoint
+            elif known is not None:
+                known.expire_all()
             raise
         nested.commit()
+
+    def flush(self) -> None:
+        """Send the ORM session's pending changes to the database."""
+        if self._session is not None:
+            self._session.flush()
+
+    def check_whole(self) -> None:
+        """Raise `TransactionError` if a failed statement has made the transaction worthless."""
+        if self.broken:
+            raise TransactionError(
+                "a statement of this transaction failed and its error was caught, so nothing of it can be kept; "
+                "put what may fail into `with transaction.savepoint()`"
+            )
+
+    @contextmanager
+    def speaking_as(self, context: Context) -> Iterator[None]:
+        """A block whose writes the audit trail ascribes to `context`'s actor, reason and correlation id."""
+        outer = self.context
+        if _who(outer) == _who(context) or self.readonly:
+            yield
+            return
+        self.flush()
+        self.context = context
+        self._database.stamp(self)
+        try:
+            yield
+        finally:
+            self.context = outer
+            self._database.stamp(self)
+
+    def end(self, *, committed: bool) -> None:
+        """Called by the database when it is over; its objects become detached and may join another session."""
+        self.ended, self.committed = True, committed
+        if self._session is not None:
+            self._session.expunge_all()
 
     @contextmanager
     def unscoped(self, *, reason: str) -> Iterator[None]:
@@ -80,8 +139,13 @@ class Transaction:
         if not reason.strip():
             raise ValidationError("an unscoped block needs a reason; it goes into the audit trail", field="reason")
         self._database._note(self, "unscoped", "database", self.tenant, {"reason": reason})
+        outer = bool(self.connection.get_execution_options().get(UNSCOPED))
         self.connection.execution_options(**{UNSCOPED: True})
         try:
             yield
         finally:
-            self.connection.execution_options(**{UNSCOPED: False})
+            self.connection.execution_options(**{UNSCOPED: outer})
+
+
+def _who(context: Context) -> tuple[str, str, str | None]:
+    return context.actor, context.correlation_id, context.reason

@@ -3,13 +3,15 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import attrs
-from sqlalchemy import Integer, String, Uuid, bindparam, delete, insert, select, update
+from sqlalchemy import Integer, String, Update, Uuid, bindparam, delete, insert, select, update
 
 from brickwork.data.keyring import Keyring
+from brickwork.data.prepared import Prepared
 from brickwork.data.transaction import Transaction
 from brickwork.data.types import dump_json
 from brickwork.entities.compiled import CompiledType, Data
@@ -32,9 +34,9 @@ _TYPE = record.c.type == bindparam("of_type", type_=String())
 _KEY = record.c.id == bindparam("key", type_=Uuid())
 _VERSION = record.c.version == bindparam("expected", type_=Integer())
 
-_GET = select(*_READ).where(_TENANT, _KEY, _TYPE)
+_GET = Prepared(select(*_READ).where(_TENANT, _KEY, _TYPE))
 _GET_MANY = select(*_READ).where(_TENANT, _TYPE, record.c.id.in_(bindparam("keys", expanding=True, type_=Uuid())))
-_LOCK = _GET.with_for_update()
+_LOCK = Prepared(select(*_READ).where(_TENANT, _KEY, _TYPE).with_for_update())
 _LOCK_MANY = _GET_MANY.with_for_update()
 _SCAN = (
     select(*_READ)
@@ -47,6 +49,20 @@ _PURGE = delete(record).where(_TENANT, record.c.id.in_(bindparam("keys", expandi
 _INSERT = insert(record)
 
 
+@lru_cache(maxsize=512)
+def _insert_one(columns: tuple[str, ...]) -> Prepared:
+    return Prepared(_INSERT.values({name: bindparam(name, type_=record.c[name].type) for name in columns}))
+
+
+def _write(columns: tuple[str, ...]) -> Update:
+    return _WRITE.values({name: bindparam(name, type_=record.c[name].type) for name in columns})
+
+
+@lru_cache(maxsize=512)
+def _write_one(columns: tuple[str, ...]) -> Prepared:
+    return Prepared(_write(columns))
+
+
 @attrs.frozen
 class Records:
     """Reads and writes records of one tenant within a transaction."""
@@ -57,8 +73,7 @@ class Records:
 
     def find(self, transaction: Transaction, compiled: CompiledType, id: UUID, *, lock: bool = False) -> Any:
         """The row, deleted or not, or None."""
-        parameters = {"tenant": transaction.tenant, "of_type": compiled.name, "key": id}
-        return transaction.execute(_LOCK if lock else _GET, parameters).one_or_none()
+        return (_LOCK if lock else _GET).one(transaction, {"of_type": compiled.name, "key": id})
 
     def get(
         self, transaction: Transaction, compiled: CompiledType, id: UUID, *, lock: bool = False, deleted: bool = False
@@ -180,7 +195,10 @@ class Records:
         if not rows:
             return
         try:
-            transaction.execute(_INSERT, rows if len(rows) > 1 else rows[0])
+            if len(rows) == 1:
+                _insert_one(tuple(rows[0])).run(transaction, rows[0])
+            else:
+                transaction.execute(_INSERT, rows)
         except DuplicateError as error:
             raise self.duplicate(compiled, error) from None
 
@@ -194,10 +212,12 @@ class Records:
             {"tenant": transaction.tenant, "version": item["expected"] + 1, "updated_at": now, "updated_by": actor, **item}
             for item in changes
         ]
-        columns = [name for name in rows[0] if name not in ("tenant", "key", "expected")]
-        statement = _WRITE.values({name: bindparam(name, type_=record.c[name].type) for name in columns})
+        columns = tuple(name for name in rows[0] if name not in ("tenant", "key", "expected"))
         try:
-            done = transaction.execute(statement, rows if len(rows) > 1 else rows[0]).rowcount
+            if len(rows) == 1:
+                done = _write_one(columns).run(transaction, rows[0])
+            else:
+                done = transaction.execute(_write(columns), rows).rowcount
         except DuplicateError as error:
             raise self.duplicate(compiled, error) from None
         if done != len(rows):

@@ -10,6 +10,7 @@ import orjson
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.types import String
 
+from brickwork.data.prepared import Prepared
 from brickwork.data.transaction import Transaction
 from brickwork.entities.changes import ChangePlan, Migration
 from brickwork.entities.compiled import CompiledType, Slots
@@ -30,8 +31,9 @@ _history: Any = EntityTypeVersionRow.__table__
 _TENANT = _type.c.tenant_id == bindparam("tenant", type_=String())
 _NAME = _type.c.name == bindparam("of_type", type_=String())
 _LOAD = select(_type).where(_TENANT, _NAME)
-_VERSION = select(_type.c.version).where(_TENANT, _NAME)
-_VERSION_SHARED = _VERSION.with_for_update(read=True, key_share=True)
+_ASK_VERSION = select(_type.c.version).where(_TENANT, _NAME)
+_VERSION = Prepared(_ASK_VERSION)
+_VERSION_SHARED = Prepared(_ASK_VERSION.with_for_update(read=True, key_share=True))
 _LOCK = _LOAD.with_for_update()
 
 
@@ -112,8 +114,8 @@ class EntityTypes:
         if known is not None and known[1] > time.monotonic():
             return known[0]
         if known is not None and key in self._current:
-            version = transaction.execute(_VERSION, {"tenant": key[0], "of_type": name}).scalar()
-            if version == known[0].version:
+            row = _VERSION.one(transaction, {"of_type": name})
+            if row is not None and row.version == known[0].version:
                 return self._remember(key, known[0])
         return self._fresh(transaction, name)
 
@@ -123,8 +125,8 @@ class EntityTypes:
         known = self._cache.get(key)
         if known is None or key not in self._current:
             known = (self._fresh(transaction, name), 0.0)
-        version = transaction.execute(_VERSION_SHARED, {"tenant": key[0], "of_type": name}).scalar()
-        return known[0] if version == known[0].version else self._fresh(transaction, name)
+        row = _VERSION_SHARED.one(transaction, {"of_type": name})
+        return known[0] if row is not None and row.version == known[0].version else self._fresh(transaction, name)
 
     def forget(self) -> None:
         """Drop what is remembered, as after a rollback of a definition's change."""

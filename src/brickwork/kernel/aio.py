@@ -1,11 +1,13 @@
 """The door from async code to the synchronous services: one adapter over a bounded pool of threads."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import anyio
 import anyio.to_thread
+
+from brickwork.kernel.context import wandering
 
 if TYPE_CHECKING:
     from brickwork.kernel.platform import Platform
@@ -34,10 +36,16 @@ class AsyncBridge:
         return await anyio.to_thread.run_sync(partial(function, *args, **kwargs), limiter=self._bound())
 
     async def iterate(self, iterator: Iterator[R]) -> AsyncIterator[R]:
-        """The items of a synchronous iterator, each fetched in a thread."""
+        """The items of a synchronous iterator, each fetched in a thread; a generator may hold a transaction over them."""
         done = object()
-        while (item := await self(next, iterator, done)) is not done:
-            yield item  # type: ignore[misc]
+        context = wandering()
+        try:
+            while (item := await self(context.run, next, iterator, done)) is not done:
+                yield item  # type: ignore[misc]
+        finally:
+            if isinstance(iterator, Generator):
+                with anyio.CancelScope(shield=True):
+                    await self(context.run, iterator.close)
 
     def _bound(self) -> anyio.CapacityLimiter:
         if self._limiter is None:

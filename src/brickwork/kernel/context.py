@@ -6,6 +6,7 @@ follows `await` and `asyncio` tasks by itself; `carry` takes it into threads.
 
 import contextvars
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
@@ -57,10 +58,24 @@ class Context:
     def require_tenant(self) -> str:
         """The tenant; raises `MissingTenantError` if there is none."""
         if self.tenant is None:
-            raise MissingTenantError(
-                "no tenant in the context; wrap the call in `with platform.context(tenant=..., actor=...)`"
-            )
+            raise MissingTenantError("no tenant in the context; wrap the call in `with platform.context(tenant=..., actor=...)`")
         return self.tenant
+
+
+#: Set where a line of work may move between threads but never runs in two at once.
+_STRAND: contextvars.ContextVar[object] = contextvars.ContextVar("brickwork_strand", default=None)
+
+
+def strand() -> object:
+    """What tells apart lines of work that may run at the same time: the thread, or an iteration that wanders over threads."""
+    return _STRAND.get() or threading.get_ident()
+
+
+def wandering() -> contextvars.Context:
+    """A copy of the caller's context in which work may go on in another thread each time, one step after the other."""
+    context = contextvars.copy_context()
+    context.run(_STRAND.set, object())
+    return context
 
 
 NO_CONTEXT = Context(correlation_id="none")
@@ -83,6 +98,11 @@ class ContextStack:
             yield context
         finally:
             self._variable.reset(token)
+
+    def enter(self, context: Context) -> Context:
+        """Make `context` the current one without an end."""
+        self._variable.set(context)
+        return context
 
     def derive(
         self,
@@ -108,8 +128,9 @@ class ContextStack:
 
 
 def carry(function: Callable[P, R]) -> Callable[P, R]:
-    """`function`, bound to the caller's context, to be run in another thread."""
+    """`function`, bound to the caller's context, to be run in another thread. A transaction is not carried along."""
     snapshot = contextvars.copy_context()
+    snapshot.run(_STRAND.set, None)
 
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         return snapshot.copy().run(function, *args, **kwargs)

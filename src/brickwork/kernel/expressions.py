@@ -53,7 +53,9 @@ class Expression:
     def evaluate(self, values: Mapping[str, object]) -> Any:
         """The result for `values`; raises `ExpressionError` with the reason if CEL cannot evaluate it."""
         try:
-            return self._program.execute(cast(dict[str, Any], {name: _to_cel(values[name]) for name in self.names if name in values}))
+            return self._program.execute(
+                cast(dict[str, Any], {name: _to_cel(values[name]) for name in self.names if name in values})
+            )
         except (ValueError, TypeError, RuntimeError) as error:
             raise ExpressionError(f"expression {self.source!r} failed: {str(error).split('. ')[0]}") from None
 

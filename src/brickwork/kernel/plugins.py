@@ -78,9 +78,7 @@ class Plugins:
             plugin = entry.load()
             self._add(plugin, entry.name, distribution, version)
         except Exception as error:  # whatever a stranger's module raises must not break the host
-            self.reports.append(
-                PluginReport(entry.name, distribution, version, error=f"{type(error).__name__}: {error}")
-            )
+            self.reports.append(PluginReport(entry.name, distribution, version, error=f"{type(error).__name__}: {error}"))
 
     def _add(self, plugin: object, name: str, distribution: str, version: str) -> None:
         self._manager.register(plugin, name)

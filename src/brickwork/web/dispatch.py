@@ -4,10 +4,8 @@ FastAPI's machinery (dependency solving, response models, its stack of middlewar
 give the same checks and the same OpenAPI.
 """
 
-import asyncio
 import logging
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -19,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from brickwork.errors import (
     BrickworkError,
+    DatabaseBusyError,
     MissingTenantError,
     PreconditionFailedError,
     Problem,
@@ -32,6 +31,7 @@ from brickwork.kernel.ids import uuid7
 from brickwork.web.endpoint import Call, Endpoint, Reply
 from brickwork.web.envelope import failure, problems_of, success
 from brickwork.web.idempotency import Answer
+from brickwork.web.workers import Workers
 
 if TYPE_CHECKING:
     from brickwork.kernel.platform import Platform
@@ -84,11 +84,12 @@ class Dispatcher:
         self._platform = platform
         self._web = web
         self._observe = observe
-        self._readers = ThreadPoolExecutor(web.settings.threads, thread_name_prefix="brickwork-read")
+        self._readers = Workers(web.settings.threads, "brickwork-read")
         # a database that admits one writer is not served faster by several threads that queue for it
         writers = web.settings.threads if platform.database.concurrent_writers else 1
-        self._writers = ThreadPoolExecutor(writers, thread_name_prefix="brickwork-write")
+        self._writers = Workers(writers, "brickwork-write")
         self._waiting = 0
+        self._embedded = platform.database.embedded
 
     async def answer(
         self, methods: Mapping[str, Handling], path: dict[str, str], scope: Scope, receive: Receive, send: Send
@@ -110,8 +111,8 @@ class Dispatcher:
 
     def close(self) -> None:
         """Let running requests end."""
-        self._readers.shutdown()
-        self._writers.shutdown()
+        self._readers.close()
+        self._writers.close()
 
     async def _run(
         self, handling: Handling, path: dict[str, str], scope: Scope, receive: Receive, headers: dict[str, str]
@@ -122,16 +123,21 @@ class Dispatcher:
                 raise OverloadedError("the server has more requests waiting than it can answer soon; try again")
         except BrickworkError as error:
             return self.refuse(error, headers["x-correlation-id"])
+        if self._embedded and handling.endpoint.short(scope["query_string"]):
+            try:
+                with self._platform.database.impatient():
+                    return self._work(handling, path, scope, raw, headers)
+            except DatabaseBusyError:
+                pass  # another writer is at it; nothing was done yet, and a thread may wait
         self._waiting += 1
         try:
-            loop = asyncio.get_running_loop()
-            pool = self._readers if handling.endpoint.method == "GET" else self._writers
-            return await loop.run_in_executor(pool, self._work, handling, path, scope, raw, headers)
+            workers = self._readers if handling.endpoint.method == "GET" else self._writers
+            return await workers.run(self._work, handling, path, scope, raw, headers)
         finally:
             self._waiting -= 1
 
     def _work(self, handling: Handling, path: dict[str, str], scope: Scope, raw: bytes, headers: dict[str, str]) -> Answer:
-        """In a thread: context, checks, handler, answer."""
+        """Context, checks, handler, answer."""
         try:
             context = context_of(headers)
             with self._platform.contexts.use(context):
@@ -141,6 +147,10 @@ class Dispatcher:
                     request = b"\n".join((scope["path"].encode(), scope["query_string"], raw))
                     return self._web.idempotency.run(key, request, lambda: self._call(handling, call, context))
                 return self._call(handling, call, context)
+        except DatabaseBusyError as error:
+            if self._platform.database.is_impatient:
+                raise
+            return self.refuse(error, headers["x-correlation-id"])
         except Exception as error:  # nothing may leave without an envelope
             return self.refuse(error, headers["x-correlation-id"])
 

@@ -44,6 +44,16 @@ class Reply:
 Handler = Callable[[Call], Any]
 
 
+def always(query: bytes) -> bool:
+    """Every call is short."""
+    return True
+
+
+def never(query: bytes) -> bool:
+    """No call is known to be short."""
+    return False
+
+
 @attrs.frozen(kw_only=True)
 class Endpoint:
     """A route below `/api/v1`. `handler` runs in a thread, in the tenant's context, and returns data or a `Reply`.
@@ -63,6 +73,9 @@ class Endpoint:
     status: int = 200
     errors: Sequence[int] = ()
     paged: bool = False
+    #: Whether a call with this query string does a small, bounded amount of work (a record by its id, a first page). On
+    #: an embedded database such a call is answered without a thread, whose hand-over would cost more than the work.
+    short: Callable[[bytes], bool] = never
     #: Whether the answer carries an ETag and the request may carry If-Match.
     versioned: bool = False
 

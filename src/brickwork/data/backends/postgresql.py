@@ -99,9 +99,7 @@ END $$;
 """,
 )
 
-_NOTE = text(
-    "SELECT brickwork_note(:tenant_id, :at, :actor, :action, :entity, :record_id, :after, :reason, :correlation_id)"
-)
+_NOTE = text("SELECT brickwork_note(:tenant_id, :at, :actor, :action, :entity, :record_id, :after, :reason, :correlation_id)")
 
 
 class PostgresBackend:
@@ -134,7 +132,7 @@ class PostgresBackend:
         )
         return Engines(engine, engine)
 
-    def begin(self, connection: Connection, scope: Scope, stamp: str, *, readonly: bool) -> None:
+    def begin(self, connection: Connection, scope: Scope, stamp: str, *, readonly: bool, wait: bool = True) -> None:
         driver: Any = connection.connection.driver_connection
         tenant = SYSTEM_TENANT if scope.system else scope.tenant or ""
         quoted = self._literal(tenant).as_string(driver)
@@ -145,6 +143,9 @@ class PostgresBackend:
             driver.execute(
                 f"BEGIN; SELECT set_config('brickwork.tenant', {quoted}, true), set_config('brickwork.stamp', {stamp_}, true)"
             )
+
+    def stamp(self, connection: Connection, stamp: str) -> None:
+        connection.execute(text("SELECT set_config('brickwork.stamp', :stamp, true)"), {"stamp": stamp})
 
     def protect(self, connection: Connection, tables: Sequence[Table]) -> None:
         schema = connection.scalar(text("SELECT current_schema()"))
@@ -200,9 +201,7 @@ class PostgresBackend:
             )
         ).one()
         faults = [
-            fault
-            for fault, found in zip(("is a superuser", "has BYPASSRLS", "owns tables"), row[1:], strict=True)
-            if found
+            fault for fault, found in zip(("is a superuser", "has BYPASSRLS", "owns tables"), row[1:], strict=True) if found
         ]
         if faults:
             raise UnsafeRoleError(

@@ -75,20 +75,33 @@ class SqliteBackend:
         read = self._engine(pool_size=self._pool_size, pragmas=("query_only = on",))
         return Engines(read, write)
 
-    def begin(self, connection: Connection, scope: Scope, stamp: str, *, readonly: bool) -> None:
+    def begin(self, connection: Connection, scope: Scope, stamp: str, *, readonly: bool, wait: bool = True) -> None:
         session: _Session = connection.connection.info["brickwork"]
         session.tenant = SYSTEM_TENANT if scope.system else scope.tenant
         if not readonly:
-            values = orjson.loads(stamp)
-            session.actor = values["actor"]
-            session.correlation_id = values["correlation_id"]
-            session.reason = values["reason"]
-            session.at = values["at"]
+            self.stamp(connection, stamp)
         driver: Any = connection.connection.driver_connection
-        driver.execute("BEGIN" if readonly else "BEGIN IMMEDIATE")
+        if wait or readonly:
+            driver.execute("BEGIN" if readonly else "BEGIN IMMEDIATE")
+            return
+        driver.execute("PRAGMA busy_timeout = 0")
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+        finally:
+            driver.execute(f"PRAGMA busy_timeout = {int(self._timeout * 1000)}")
+
+    def stamp(self, connection: Connection, stamp: str) -> None:
+        session: _Session = connection.connection.info["brickwork"]
+        values = orjson.loads(stamp)
+        session.actor = values["actor"]
+        session.correlation_id = values["correlation_id"]
+        session.reason = values["reason"]
+        session.at = values["at"]
 
     def protect(self, connection: Connection, tables: Sequence[Table]) -> None:
-        for name in connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'bw\\_%' ESCAPE '\\'")).all():
+        for name in connection.scalars(
+            text("SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'bw\\_%' ESCAPE '\\'")
+        ).all():
             connection.exec_driver_sql(f'DROP TRIGGER "{name}"')
         for table in tables:
             for statement in _fences(table):
@@ -198,7 +211,9 @@ def _register(connection: sqlite3.Connection, session: _Session) -> None:
     }
     for name, function in functions.items():
         connection.create_function(name, 0, function)
-    connection.create_function("brickwork_fold", 1, lambda value: None if value is None else str(value).casefold(), deterministic=True)
+    connection.create_function(
+        "brickwork_fold", 1, lambda value: None if value is None else str(value).casefold(), deterministic=True
+    )
 
 
 _VERBS = {"insert": ("NEW",), "update": ("OLD", "NEW"), "delete": ("OLD",)}
@@ -218,9 +233,7 @@ def _fences(table: Table) -> list[str]:
 
 
 def _audit_triggers(table: Table) -> list[str]:
-    keys = " || '/' || ".join(
-        f"{{row}}.\"{column.name}\"" for column in table.primary_key.columns if column.name != "tenant_id"
-    )
+    keys = " || '/' || ".join(f'{{row}}."{column.name}"' for column in table.primary_key.columns if column.name != "tenant_id")
     columns = [column for column in table.columns if column.info.get("audit", True)]
     statements = []
     for verb, rows in _VERBS.items():
