@@ -267,10 +267,12 @@ class Database:
 
     def _translate(self, context: ExceptionContext) -> None:
         error = context.sqlalchemy_exception or context.original_exception
+        if not isinstance(error, DBAPIError):
+            return  # the guard's refusal: the database never saw the statement
         current = self._current.get()
         if current is not None and current.connection is context.connection:
             current.broken = True
-        known = self.backend.translate(error) if isinstance(error, DBAPIError) else None
+        known = self.backend.translate(error)
         if known is not None:
             raise known from None
 
