@@ -135,6 +135,8 @@ class EntityMatchRow(TenantScoped, Identified, Base):
     right_id: Mapped[UUID]
     probability: Mapped[float]
     evidence: Mapped[list[Any]]
+    #: Pairs of one group that may be merged without asking share this; None for pairs to be reviewed.
+    cluster: Mapped[UUID | None]
     status: Mapped[str] = mapped_column(String(10))
     found_at: Mapped[datetime]
     decided_at: Mapped[datetime | None]
