@@ -1,7 +1,7 @@
 """A type definition made ready to work: checks records in Rust, computes, and fills the index columns."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any, NotRequired
@@ -99,14 +99,23 @@ class CompiledType:
 
     def check_changes(self, values: Mapping[str, Any], data: Data, now: datetime) -> Data:
         """`data` with the changes in `values`, checked; None empties a field."""
-        return self.apply_changes(self.check_values(values), data, now)
+        return self.apply(self.check_partial(values), data, now)
 
-    def check_values(self, values: Mapping[str, Any]) -> Data:
-        """The canonical form of some fields, for `apply_changes` or `complete_new`; None stays."""
+    def check_partial(self, values: Mapping[str, Any]) -> Data:
+        """Some fields of a record in canonical form."""
         try:
             return self._patch.validate_python(values)
         except PydanticError as error:
             raise self._refusal(error) from None
+
+    def apply(self, changes: Data, data: Data, now: datetime) -> Data:
+        """`data` with canonical `changes`, computed and tested."""
+        merged = {**data, **changes}
+        missing = [name for name in self._required if merged.get(name) is None]
+        if missing:
+            problems = [Problem("is required", name, "required") for name in missing]
+            raise ValidationError(f"{self.name}: {', '.join(missing)} can't be empty", problems=problems)
+        return self.complete(merged, now)
 
     def complete_new(self, checked: Data, now: datetime) -> Data:
         """The data of a new record from values that `check_values` gave."""
@@ -153,6 +162,17 @@ class CompiledType:
                 ]
                 row[slot] = parts[0] if len(parts) == 1 else unique_key("\x1f".join(parts))
         return row
+
+    def unique_key_of(self, name: str, blind: "Any") -> Callable[[Data], str | None]:
+        """What gives a record's key in the unique field or group `name` ("a+b"), None where a part is empty."""
+        slot = self.slots.unique[name]
+        names = name.split("+")
+        part = CompiledType(self.definition, self.version, Slots({}, {name: slot}))
+
+        def key(data: Data) -> str | None:
+            return part.columns({n: data.get(n) for n in names}, blind)[slot]
+
+        return key
 
     def read(self, name: str, data: Data) -> Any:
         """The typed value of a field."""

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     Update,
     Uuid,
+    any_,
     bindparam,
     cast,
     column,
@@ -32,9 +33,10 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
+    true,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from brickwork.data.transaction import Transaction
 from brickwork.entities.links import link
@@ -70,36 +72,36 @@ def records_by_key(
 ) -> list[Any]:
     """The live records of a type whose index column `slot` holds one of `keys`, with that column as `slot_key`."""
     statement = _by_key(dialect, slot, lock)
-    return list(transaction.execute(statement, {"tenant": transaction.tenant, "of_type": type, "keys": _dump(list(keys))}))
+    return list(transaction.execute(statement, {"tenant": transaction.tenant, "of_type": type, "keys": _keys(dialect, list(keys))}))
 
 
 def owners(transaction: Transaction, dialect: str, type: str, slot: str, keys: Iterable[str]) -> dict[str, UUID]:
     """Which record holds each of `keys` in the unique column `slot`."""
-    parameters = {"tenant": transaction.tenant, "of_type": type, "keys": _dump(list(keys))}
+    parameters = {"tenant": transaction.tenant, "of_type": type, "keys": _keys(dialect, list(keys))}
     return {row.slot_key: row.id for row in transaction.execute(_owners(dialect, slot), parameters)}
 
 
 def records_by_id(transaction: Transaction, dialect: str, ids: Iterable[UUID], *, lock: bool = False) -> dict[UUID, Any]:
     """The records of any type, deleted ones too, with these ids."""
-    parameters = {"tenant": transaction.tenant, "keys": _hex(ids)}
+    parameters = {"tenant": transaction.tenant, "keys": _ids(dialect, ids)}
     return {row.id: row for row in transaction.execute(_by_id(dialect, lock), parameters)}
 
 
 def types_of(transaction: Transaction, dialect: str, ids: Iterable[UUID]) -> dict[UUID, str]:
     """The types of the live records among `ids`."""
-    parameters = {"tenant": transaction.tenant, "keys": _hex(ids)}
+    parameters = {"tenant": transaction.tenant, "keys": _ids(dialect, ids)}
     return {row.id: row.type for row in transaction.execute(_types(dialect), parameters)}
 
 
 def links_from(transaction: Transaction, dialect: str, sources: Iterable[UUID], kinds: Iterable[str]) -> list[Any]:
     """The links of these kinds that begin at `sources`."""
-    parameters = {"tenant": transaction.tenant, "keys": _hex(sources), "kinds": list(kinds)}
+    parameters = {"tenant": transaction.tenant, "keys": _ids(dialect, sources), "kinds": list(kinds)}
     return list(transaction.execute(_links(dialect), parameters))
 
 
 def remove_links(transaction: Transaction, dialect: str, ids: Iterable[UUID]) -> None:
     """Drop links by id."""
-    transaction.execute(_remove_links(dialect), {"tenant": transaction.tenant, "keys": _hex(ids)})
+    transaction.execute(_remove_links(dialect), {"tenant": transaction.tenant, "keys": _ids(dialect, ids)})
 
 
 # -- documents -----------------------------------------------------------------------------------------------------
@@ -109,8 +111,12 @@ def _dump(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def _hex(ids: Iterable[UUID]) -> str:
-    return _dump([id.hex for id in ids])
+def _keys(dialect: str, keys: list[str]) -> Any:
+    return _dump(keys) if dialect == "sqlite" else keys
+
+
+def _ids(dialect: str, ids: Iterable[UUID]) -> Any:
+    return _dump([id.hex for id in ids]) if dialect == "sqlite" else list(ids)
 
 
 def _documents(rows: Sequence[Row]) -> Iterable[str]:
@@ -146,14 +152,16 @@ def _type_of(table: Table, name: str) -> Any:
     return JSONB() if isinstance(known, JSON) else Text()
 
 
-def _elements(dialect: str, type: Any = None) -> Select[Any]:
-    """The texts in the JSON list of parameter `keys`."""
-    document = bindparam("keys", type_=String())
+def _within(dialect: str, column: Any) -> ColumnElement[bool]:
+    """Whether `column` is among the values of parameter `keys`: an array on PostgreSQL, whose planner then uses the index
+    under row-level security; a JSON list on SQLite, which has no arrays."""
     if dialect == "sqlite":
-        value: Any = func.json_each(document).table_valued("value", name="element").c.value
-    else:
-        value = func.json_array_elements_text(cast(document, JSON)).table_valued("value", name="element").c.value
-    return select(value if type is None else cast(value, type))
+        value: Any = func.json_each(bindparam("keys", type_=String())).table_valued("value", name="element").c.value
+        found: ColumnElement[bool] = column.in_(select(value if isinstance(column.type, Text) else cast(value, column.type)))
+        return found
+    kind = Uuid() if isinstance(column.type, Uuid) else Text()
+    matched: ColumnElement[bool] = column == any_(bindparam("keys", type_=ARRAY(kind)))
+    return matched
 
 
 # -- statements, made once a shape ---------------------------------------------------------------------------------
@@ -181,42 +189,50 @@ def _update(dialect: str, names: tuple[str, ...], constants: tuple[str, ...]) ->
 
 @lru_cache(maxsize=256)
 def _by_key(dialect: str, slot: str, lock: bool) -> Select[Any]:
-    key = record.c[slot]
-    statement = select(*_RECORD, key.label("slot_key")).where(
-        _TENANT, _OF_TYPE, _LIVE, key.is_not(None), key.in_(_elements(dialect))
-    )
-    return statement.with_for_update(of=record) if lock else statement
+    return _keyed(dialect, slot, [*_RECORD, record.c[slot].label("slot_key")], lock)
 
 
 @lru_cache(maxsize=64)
 def _owners(dialect: str, slot: str) -> Select[Any]:
+    return _keyed(dialect, slot, [record.c[slot].label("slot_key"), record.c.id], False)
+
+
+def _keyed(dialect: str, slot: str, columns: list[Any], lock: bool) -> Select[Any]:
+    """Live records by their index key. On PostgreSQL each key is looked up by itself (a lateral join, which OFFSET keeps
+    from being flattened): for a list of keys a planner without fresh statistics reads the whole type instead."""
     key = record.c[slot]
-    return select(key.label("slot_key"), record.c.id).where(_TENANT, _OF_TYPE, key.is_not(None), key.in_(_elements(dialect)))
+    found = select(*columns).where(_TENANT, _OF_TYPE, _LIVE, key.is_not(None))
+    if dialect == "sqlite":
+        return found.where(_within(dialect, key))
+    wanted = func.unnest(bindparam("keys", type_=ARRAY(Text()))).table_valued("key", name="wanted").render_derived()
+    found = found.where(key == wanted.c.key).offset(literal_column("0"))
+    each = (found.with_for_update(of=record) if lock else found).lateral("each")
+    return select(each).select_from(wanted.join(each, true()))
 
 
 @lru_cache(maxsize=8)
 def _by_id(dialect: str, lock: bool) -> Select[Any]:
-    statement = select(*_RECORD).where(_TENANT, record.c.id.in_(_elements(dialect, Uuid())))
+    statement = select(*_RECORD).where(_TENANT, _within(dialect, record.c.id))
     return statement.with_for_update(of=record) if lock else statement
 
 
 @lru_cache(maxsize=4)
 def _types(dialect: str) -> Select[Any]:
-    return select(record.c.id, record.c.type).where(_TENANT, _LIVE, record.c.id.in_(_elements(dialect, Uuid())))
+    return select(record.c.id, record.c.type).where(_TENANT, _LIVE, _within(dialect, record.c.id))
 
 
 @lru_cache(maxsize=4)
 def _links(dialect: str) -> Select[Any]:
     return select(link.c.id, link.c.kind, link.c.source_id, link.c.target_id).where(
         link.c.tenant_id == bindparam("tenant", type_=String()),
-        link.c.source_id.in_(_elements(dialect, Uuid())),
+        _within(dialect, link.c.source_id),
         link.c.kind.in_(bindparam("kinds", expanding=True, type_=String())),
     )
 
 
 @lru_cache(maxsize=4)
 def _remove_links(dialect: str) -> Delete:
-    return delete(link).where(link.c.tenant_id == bindparam("tenant", type_=String()), link.c.id.in_(_elements(dialect, Uuid())))
+    return delete(link).where(link.c.tenant_id == bindparam("tenant", type_=String()), _within(dialect, link.c.id))
 
 
 _OF_TYPE = record.c.type == bindparam("of_type", type_=String())
