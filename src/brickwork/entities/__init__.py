@@ -10,12 +10,14 @@ from brickwork.entities.events import (
     EntityTypeChanged,
     EntityUpdated,
 )
+from brickwork.entities.mapping import Column
 from brickwork.entities.record import EntityRef, Record
 from brickwork.entities.relations import Link, Node
 from brickwork.entities.service import Entities
 
 __all__ = [
     "ChangePlan",
+    "Column",
     "Entities",
     "EntitiesImported",
     "EntitiesMerged",

@@ -138,28 +138,31 @@ class EntityTypes:
     def _fresh(self, transaction: Transaction, name: str) -> CompiledType:
         key = (transaction.tenant, name)
         shipped = self.shipped.get(name)
+        compiled = None
         if shipped is not None and key not in self._current:
-            self._install(transaction, shipped)
-        compiled = self._load(transaction, name)
+            compiled = self._install(transaction, shipped)
+        compiled = compiled or self._load(transaction, name)
         if compiled is None:
             known = ", ".join(definition.name for definition in self.list()) or "none"
             raise NotFoundError(f"there is no entity type {name!r}; this tenant has {known}"[:500], type=name)
         self._current.add(key)
         return self._remember(key, compiled)
 
-    def _install(self, transaction: Transaction, definition: EntityTypeDefinition) -> None:
-        """Put a shipped definition into force for the tenant if it is new or has changed since."""
+    def _install(self, transaction: Transaction, definition: EntityTypeDefinition) -> CompiledType | None:
+        """Put a shipped definition into force for the tenant if it is new or has changed since; the type, if it was."""
+        digest = _digest(definition)
         row = transaction.execute(_LOAD, {"tenant": transaction.tenant, "of_type": definition.name}).one_or_none()
-        if row is not None and (row.origin is None or row.origin == _digest(definition)):
-            return
+        if row is not None and (row.origin is None or row.origin == digest):
+            return None
         if not transaction.readonly:
-            self._apply(transaction, definition, _digest(definition), False, None)
-            return
+            return self._apply(transaction, definition, digest, False, None)
+        # a reading transaction may not see what is committed after it began, so what it needs is handed to it
         try:
             with self._database.begin(transaction.context) as own:
-                self._apply(own, definition, _digest(definition), False, None)
-        except DuplicateError:
-            return  # another process installed it just now
+                return self._apply(own, definition, digest, False, None)
+        except DuplicateError:  # another process installed it just now
+            with self._database.begin(transaction.context, readonly=True) as own:
+                return self._load(own, definition.name)
 
     def _apply(
         self,

@@ -1,0 +1,94 @@
+"""The harness that runs the documentation's blocks (conftest.py in the root) bites: wrong pages fail, and where."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(folder: Path, page: str, *options: str) -> str:
+    """What pytest prints of a project whose only page is `page`."""
+    shutil.copy(ROOT / "conftest.py", folder)
+    (folder / "pytest.ini").touch()
+    (folder / "docs").mkdir()
+    (folder / "docs" / "page.md").write_text(page, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *options, "docs"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False).stdout
+
+
+def test_blocks_of_a_page_share_names_files_and_modules(tmp_path: Path) -> None:
+    out = run(
+        tmp_path,
+        """
+```python title="wards.py"
+ICU = "icu"
+```
+
+```yaml title="types/ward.yaml"
+name: ward
+```
+
+```python
+import wards
+from pathlib import Path
+```
+
+```python
+assert wards.ICU == "icu"
+assert Path("types/ward.yaml").read_text() == "name: ward\\n"
+```
+""",
+    )
+    assert "4 passed" in out
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        ("\n```python\nassert 1 == 2\n```\n", "assert 1 == 2"),
+        ("\n```console\n$ brickwork --version\nbrickwork of tomorrow\n```\n", "did not print ['brickwork of tomorrow']"),
+        ("\n```console\n$ brickwork no-such-command\n```\n", "ended with 2"),
+        ("\n```console\n$ curl example.test\n```\n", "a console block can't run 'curl'"),
+    ],
+    ids=["python", "output", "exit", "program"],
+)
+def test_a_wrong_block_fails_where_it_stands(tmp_path: Path, page: str, told: str) -> None:
+    out = run(tmp_path, page)
+    assert "page.md::line:2,column:1" in out
+    assert told in out
+    assert "1 failed" in out
+
+
+def test_a_page_leaves_nothing_to_the_next(tmp_path: Path) -> None:
+    out = run(
+        tmp_path,
+        """
+```python title="here.py"
+```
+
+```python
+import here, os
+assert os.path.exists("here.py")
+```
+""",
+    )
+    assert "2 passed" in out
+    (tmp_path / "docs" / "page2.md").write_text(
+        "\n```python\nimport os, pytest, sys\nassert os.listdir() == []\nassert 'here' not in sys.modules\n"
+        "with pytest.raises(ImportError):\n    import here\n```\n",
+        encoding="utf-8",
+    )
+    shutil.rmtree(tmp_path / "docs" / "__pycache__", ignore_errors=True)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "docs/page.md", "docs/page2.md"]
+    out = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False).stdout
+    assert "3 passed" in out
+
+
+def test_a_skipped_block_is_told_with_its_reason(tmp_path: Path) -> None:
+    out = run(tmp_path, '\n<!-- skip: next "needs a server" -->\n```python\nraise AssertionError\n```\n')
+    assert "needs a server" in out
+    assert "1 passed, 1 skipped" in out
