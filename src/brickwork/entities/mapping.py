@@ -48,7 +48,7 @@ class Plan:
     cells: dict[str, Callable[[Any], Any]]
 
     @classmethod
-    def make(cls, compiled: CompiledType, columns: Sequence[str] | None, mapping: Mapped | None) -> "Plan":
+    def make(cls, compiled: CompiledType, columns: Sequence[str] | None, mapping: Mapped | None, *, guarded: bool) -> "Plan":
         """The plan for a file with these columns (None: any), or `ValidationError` saying what does not fit."""
         given = {name: Column(to) if isinstance(to, str) else to for name, to in (mapping or {}).items()}
         if columns is not None:
@@ -70,7 +70,7 @@ class Plan:
         references = {n: c for n, c in wanted.items() if c.by is not None and c.to in compiled.references}
         relations = {n: c for n, c in wanted.items() if c.to in compiled.definition.relations}
         fields = {n: c for n, c in wanted.items() if n not in references and n not in relations}
-        return cls(fields, references, relations, {n: _reader(compiled.definition, c) for n, c in fields.items()})
+        return cls(fields, references, relations, {n: _reader(compiled.definition, c, guarded) for n, c in fields.items()})
 
     def require(self, compiled: CompiledType, columns: Sequence[str] | None) -> None:
         """Raise `ValidationError` if a required field without default has no column."""
@@ -128,7 +128,7 @@ def _one(ids: set[UUID], target: str, column: Column, text: str) -> UUID | Probl
     return Problem(f"{how} {target} with {column.by} {text[:80]!r}", column.to, "broken_reference")
 
 
-def _reader(definition: EntityTypeDefinition, column: Column) -> Callable[[Any], Any]:
+def _reader(definition: EntityTypeDefinition, column: Column, guarded: bool) -> Callable[[Any], Any]:
     """What turns a cell into what the field takes."""
     field: Any = definition.fields[column.to]
     if column.date_format is not None:
@@ -138,8 +138,17 @@ def _reader(definition: EntityTypeDefinition, column: Column) -> Callable[[Any],
     if field.type in ("json", "file"):
         return lambda cell: _parse_json(cell) if isinstance(cell, str) else cell
     if field.type in ("text", "choice"):
-        return lambda cell: unguarded(cell) if isinstance(cell, str) else str(cell) if isinstance(cell, (int, float)) else cell
+        return _unguarded_text if guarded else _text
     return _same
+
+
+def _text(cell: Any) -> Any:
+    """Sheets hold numbers where a text was meant."""
+    return str(cell) if isinstance(cell, (int, float)) and not isinstance(cell, bool) else cell
+
+
+def _unguarded_text(cell: Any) -> Any:
+    return unguarded(cell) if isinstance(cell, str) else _text(cell)
 
 
 def _same(cell: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The SQL of records: the only place that writes `entity_record`."""
+"""The SQL of records, one at a time; `documents` has that of many at once. No other module writes `entity_record`."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence

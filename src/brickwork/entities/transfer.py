@@ -99,7 +99,7 @@ class Transfer:
         with open_rows(source, format=format, encoding=encoding, delimiter=delimiter, sheet=sheet) as rows:
             with self._database.transaction(readonly=True) as transaction:
                 compiled = self._entities.types.for_reading(transaction, type)
-            plan = Plan.make(compiled, rows.columns, mapping)
+            plan = Plan.make(compiled, rows.columns, mapping, guarded=rows.guarded)
             if key is not None and key not in compiled.slots.unique:
                 known = ", ".join(compiled.slots.unique) or "none"
                 raise ValidationError(f"key: {key!r} is no unique field or group of {type}; there are {known}", field="key")

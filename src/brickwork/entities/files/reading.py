@@ -40,7 +40,9 @@ class RowProblem:
 class Rows:
     """An open table. Iterate it once; `columns` is None where each row names its own (JSON Lines)."""
 
-    def __init__(self, source: Source, columns: list[str] | None, items: Iterator[Row | RowProblem]) -> None:
+    def __init__(self, source: Source, columns: list[str] | None, items: Iterator[Row | RowProblem], guarded: bool) -> None:
+        #: Whether texts may carry the apostrophe with which `open_writer` guards would-be formulas.
+        self.guarded = guarded
         self._source = source
         self._items = items
         self.columns = columns
@@ -84,7 +86,7 @@ def open_rows(
             columns, items = None, _jsonl(source, encoding, max_row)
         else:
             columns, items = _xlsx(source, sheet)
-        yield Rows(source, columns, items)
+        yield Rows(source, columns, items, kind == "csv")
     finally:
         source.close()
 
