@@ -7,6 +7,7 @@ import nox
 
 nox.options.sessions = ["lint", "tests"]
 nox.options.reuse_venv = "yes"
+# uv is quicker, but doesn't know pip's configuration (mirrors, certificates), so it is asked for and not just found
 nox.options.default_venv_backend = "uv|venv" if os.environ.get("BRICKWORK_USE_UV") else "venv"
 nox.options.error_on_missing_interpreters = True
 
@@ -36,12 +37,13 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, types and the direction of imports."""
+    """Style, types, the direction of imports, and the documentation's links."""
     install(session, "dev")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
     session.run("lint-imports")
+    session.run("mkdocs", "build", "--strict", "--quiet", "--site-dir", session.create_tmp())
 
 
 @nox.session

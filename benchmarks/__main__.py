@@ -4,6 +4,7 @@ import argparse
 import importlib
 import json
 import pkgutil
+import signal
 import sys
 from typing import Any
 
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print a JSON object in the last line")
     parser.add_argument("--quick", action="store_true", help="a short run that shows that it works, not how fast")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that servers and databases go with us
     results = []
     for name in [given.name] if given.name else names():
         print(f"running {name}", file=sys.stderr)

@@ -103,7 +103,8 @@ def show(rates: Rates, steady: dict[str, Any]) -> None:
     console = Console(stderr=True)
     console.print(table)
     times = ", ".join(f"p{q} {steady[f'p{q}']:.1f} ms" for q in (50, 95, 99))
-    console.print(f"2,000 requests/s offered to two workers for {steady['seconds']:.0f} s: {times}; errors {steady['wrong'] or 0}")
+    told = f"2,000 requests/s offered to two workers for {steady['seconds']:.0f} s: {times}"
+    console.print(f"{told}; sent {steady['sent']:,} of {steady['offered']:,}, errors {steady['wrong'] or 0}")
 
 
 def _means(operations: dict[str, list[float]]) -> list[float]:

@@ -7,11 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import attrs
 
@@ -59,7 +60,8 @@ class Server:
 def load(job: dict[str, Any]) -> dict[str, Any]:
     """Run the load generator as a process of its own."""
     command = [sys.executable, "-m", "benchmarks.api_entities.load"]
-    done = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True, check=True)
+    patience = job["seconds"] + 60  # a server that stops answering fails the benchmark, it does not hang it
+    done = subprocess.run(command, input=json.dumps(job), stdout=subprocess.PIPE, text=True, check=True, timeout=patience)
     return dict(json.loads(done.stdout))
 
 
@@ -83,7 +85,7 @@ def drf(folder: Path) -> Iterator[Server]:
 def brickwork(folder: Path, *, admin_url: str | None = None, workers: int = 1) -> Iterator[Server]:
     """brickwork with tenancy, audit and validation, as `brickwork serve` runs it."""
     folder.mkdir(parents=True, exist_ok=True)
-    lines = ["[database]"]
+    lines = ["[platform]", f'data_dir = "{folder / "data"}"', "[database]"]
     if admin_url is None:
         lines.append(f'url = "sqlite:///{folder / "brickwork.db"}"')
     else:
@@ -127,16 +129,10 @@ def _uvicorn(app: str, environment: dict[str, str]) -> Iterator[int]:
 @contextlib.contextmanager
 def _process(command: list[str], environment: dict[str, str], port: int) -> Iterator[None]:
     """The command as a process group of its own, ready to be connected to, ended in any case."""
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=quiet, stderr=quiet, start_new_session=True)
+    told = tempfile.TemporaryFile()  # closed below, after the process that writes to it
+    process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=told, stderr=told, start_new_session=True)
     try:
-        for _ in range(300):
-            if process.poll() is not None:
-                raise RuntimeError(f"{' '.join(command[:6])} ended with {process.returncode}")
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
+        _await(process, port, told)
         yield
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -146,3 +142,16 @@ def _process(command: list[str], environment: dict[str, str], port: int) -> Iter
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        told.close()
+
+
+def _await(process: "subprocess.Popen[bytes]", port: int, told: IO[bytes]) -> None:
+    """Return when the port answers; raises RuntimeError with what the server told if it ends, or after 30 seconds."""
+    deadline = time.monotonic() + 30
+    while process.poll() is None and time.monotonic() < deadline:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    told.seek(0)
+    raise RuntimeError(f"a server did not start: {process.args!r}\n{told.read().decode(errors='replace')[-3000:]}")

@@ -1,5 +1,6 @@
 """The harness that runs the documentation's blocks (conftest.py in the root) bites: wrong pages fail, and where."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,14 +11,17 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def run(folder: Path, page: str, *options: str) -> str:
-    """What pytest prints of a project whose only page is `page`."""
+def run(folder: Path, *pages: str) -> str:
+    """What pytest prints of a project that has these pages only, and none of the plugins installed here."""
     shutil.copy(ROOT / "conftest.py", folder)
     (folder / "pytest.ini").touch()
     (folder / "docs").mkdir()
-    (folder / "docs" / "page.md").write_text(page, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *options, "docs"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False).stdout
+    for number, page in enumerate(pages, 1):
+        (folder / "docs" / f"page{number}.md").write_text(page, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-rfs", "-p", "no:cacheprovider", "docs"]
+    bare = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False, env=bare)
+    return done.stdout
 
 
 def test_blocks_of_a_page_share_names_files_and_modules(tmp_path: Path) -> None:
@@ -58,7 +62,7 @@ assert Path("types/ward.yaml").read_text() == "name: ward\\n"
 )
 def test_a_wrong_block_fails_where_it_stands(tmp_path: Path, page: str, told: str) -> None:
     out = run(tmp_path, page)
-    assert "page.md::line:2,column:1" in out
+    assert "page1.md::line:2,column:1" in out
     assert told in out
     assert "1 failed" in out
 
@@ -75,16 +79,16 @@ import here, os
 assert os.path.exists("here.py")
 ```
 """,
+        """
+```python
+import os, pytest, sys
+assert os.listdir() == []
+assert "here" not in sys.modules
+with pytest.raises(ImportError):
+    import here
+```
+""",
     )
-    assert "2 passed" in out
-    (tmp_path / "docs" / "page2.md").write_text(
-        "\n```python\nimport os, pytest, sys\nassert os.listdir() == []\nassert 'here' not in sys.modules\n"
-        "with pytest.raises(ImportError):\n    import here\n```\n",
-        encoding="utf-8",
-    )
-    shutil.rmtree(tmp_path / "docs" / "__pycache__", ignore_errors=True)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "docs/page.md", "docs/page2.md"]
-    out = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False).stdout
     assert "3 passed" in out
 
 
