@@ -141,7 +141,9 @@ def platform_on(folder: Path, admin_url: str | None) -> Iterator[Platform]:
 
 def peak_memory(folder: Path, count: int) -> float:
     """Peak memory in MB of a process that imports `count` rows."""
-    done = subprocess.run([sys.executable, "-m", "benchmarks.bulk_import", str(folder), str(count)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.bulk_import", str(folder), str(count)], capture_output=True, text=True, check=True
+    )
     return float(done.stdout)
 
 

@@ -129,7 +129,7 @@ def _uvicorn(app: str, environment: dict[str, str]) -> Iterator[int]:
 @contextlib.contextmanager
 def _process(command: list[str], environment: dict[str, str], port: int) -> Iterator[None]:
     """The command as a process group of its own, ready to be connected to, ended in any case."""
-    told = tempfile.TemporaryFile()  # closed below, after the process that writes to it
+    told = tempfile.TemporaryFile()  # noqa: SIM115 - closed below, after the process that writes to it
     process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=told, stderr=told, start_new_session=True)
     try:
         _await(process, port, told)

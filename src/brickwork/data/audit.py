@@ -238,13 +238,12 @@ class AuditTrail:
     def _seal_batch(self, tenant: str) -> int:
         context = Context(system=True) if tenant == SYSTEM_TENANT else Context(tenant=tenant)
         with self._database.begin(context) as transaction:
-            last = transaction.execute(select(_head).where(_head.c.tenant_id == tenant).with_for_update()).one_or_none()
-            if last is None:
-                if not transaction.execute(_new_head(transaction.connection.dialect.name), {"tenant_id": tenant}).rowcount:
-                    return BATCH  # another process made the head just now: try again and wait for its lock
-                seq, previous = 0, GENESIS
-            else:
-                seq, previous = last.seq, last.hash
+            head = select(_head).where(_head.c.tenant_id == tenant).with_for_update()
+            last = transaction.execute(head).one_or_none()
+            if last is None:  # of several sealers one makes it, and the others wait for that one here
+                transaction.execute(_new_head(transaction.connection.dialect.name), {"tenant_id": tenant})
+                last = transaction.execute(head).one()
+            seq, previous = last.seq, last.hash
             rows = transaction.execute(
                 select(_entry).where(_entry.c.tenant_id == tenant, _entry.c.seq.is_(None)).order_by(_entry.c.id).limit(BATCH)
             ).all()

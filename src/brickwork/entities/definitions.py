@@ -310,9 +310,7 @@ def _documents(path: Path) -> list[Any]:
         if path.suffix == ".json":
             loaded = [orjson.loads(path.read_bytes())]
         else:
-            import yaml
-
-            loaded = [document for document in yaml.safe_load_all(path.read_text(encoding="utf-8")) if document is not None]
+            loaded = [document for document in _yaml(path.read_text(encoding="utf-8")) if document is not None]
     except FileNotFoundError:
         raise DefinitionError(f"{path} does not exist", field=str(path)) from None
     except Exception as error:
@@ -322,6 +320,21 @@ def _documents(path: Path) -> list[Any]:
         if not isinstance(item, dict):
             raise DefinitionError(f"{path.name} must hold definitions (mappings), found {type(item).__name__}", field=str(path))
     return flat
+
+
+def _yaml(text: str) -> Iterator[Any]:
+    """The documents of a YAML text, in which only `true` and `false` are truth values (YAML 1.2): `no` is a field's name,
+    and NO a country."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        yaml_implicit_resolvers = {
+            letter: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+            for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+    return iter(list(yaml.load_all(text, Loader)))  # noqa: S506 - a SafeLoader
 
 
 def label_of(label: Label | None, locale: str, fallback: str) -> str:

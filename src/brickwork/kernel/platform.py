@@ -188,15 +188,16 @@ class Platform:
 
     def _closure(self, wanted: Sequence[str] | None) -> list[Component]:
         """The wanted components with everything they require."""
-        known = self.plugins.components
-        queue, chosen = list(known if wanted is None else wanted), dict[str, Component]()
+        known, chosen = self.plugins.components, dict[str, Component]()
+        queue = [(name, "") for name in (known if wanted is None else wanted)]
         while queue:
-            name = queue.pop()
+            name, by = queue.pop()
             if name not in known:
-                raise PluginError(f"no component {name!r}; there are {', '.join(sorted(known))}", field="components")
+                needed = f"component {by!r} requires {name}, which" if by else f"component {name!r} is wanted, but"
+                raise PluginError(f"{needed} no plugin provides; there are {', '.join(sorted(known))}", field="components")
             if name not in chosen:
                 chosen[name] = known[name]
-                queue.extend(known[name].requires)
+                queue += [(required, name) for required in known[name].requires]
         return build_order(list(chosen.values()))
 
     def _name_for(self, key: type) -> str:
