@@ -1,4 +1,5 @@
 """Runs the code blocks of the README and of the documentation as tests, page by page, each page in an empty folder.
+(At the end: what becomes of tests that need an optional dependency.)
 
 - Blocks marked `python` run one after the other and share their names.
 - Blocks with a title (`yaml title="types/patient.yaml"`) become that file; the page's Python can import a titled module.
@@ -13,10 +14,11 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sybil import Document, Example, Region, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser, SkipParser
 from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
@@ -86,3 +88,16 @@ pytest_collect_file = Sybil(
     setup=_begin,
     teardown=_end,
 ).pytest()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    """Where an extra is not installed, what needs it is skipped with a line that says which; in CI it fails."""
+    from brickwork.errors import MissingDependencyError
+
+    try:
+        return (yield)
+    except MissingDependencyError as error:
+        if os.environ.get("BRICKWORK_REQUIRE_SERVICES") == "1":
+            raise
+        pytest.skip(str(error))

@@ -99,12 +99,18 @@ def merge_duplicates(clinic: Entities, truth: dict[str, str]) -> None:
         )
     seconds = time.perf_counter() - begin
     share = found.compared / found.possible
-    console.print(f"{found.compared:,} pairs compared ({share:.2%} of all) in {seconds:.2f} s: {found.sure:,} sure, {found.review} to review")
+    console.print(
+        f"{found.compared:,} pairs compared ({share:.2%} of all) in {seconds:.2f} s: {found.sure:,} sure, {found.review} to review"
+    )
     example(clinic)
     begin = time.perf_counter()
     with bar("merging") as (progress, task):
-        merged = clinic.duplicates.merge_sure("patient", progress=lambda done, total: progress.update(task, completed=done, total=total))
-    console.print(f"{merged.merged:,} records merged in {time.perf_counter() - begin:.2f} s; {clinic.count('patient'):,} patients remain")
+        merged = clinic.duplicates.merge_sure(
+            "patient", progress=lambda done, total: progress.update(task, completed=done, total=total)
+        )
+    console.print(
+        f"{merged.merged:,} records merged in {time.perf_counter() - begin:.2f} s; {clinic.count('patient'):,} patients remain"
+    )
     left = [truth[record["record_no"]] for record in clinic.each("patient")]
     console.print(f"the data's own truth: {len(set(left)):,} persons, of whom {len(left) - len(set(left))} are still there twice")
 

@@ -94,7 +94,9 @@ def test_the_audit_trail_is_listed_sealed_and_verified(ready, tmp_path):
 
 
 def test_settings_are_shown_without_secrets_and_described(run, tmp_path):
-    (tmp_path / "brickwork.toml").write_text('[database]\nurl = "postgresql://app:hunter2@127.0.0.1/x"\n[keyring.keys]\nk1 = "c2VjcmV0"\n')
+    (tmp_path / "brickwork.toml").write_text(
+        '[database]\nurl = "postgresql://app:hunter2@127.0.0.1/x"\n[keyring.keys]\nk1 = "c2VjcmV0"\n'
+    )
     told = run("config", "show")
     assert "hunter2" not in told
     assert "c2VjcmV0" not in told

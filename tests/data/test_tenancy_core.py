@@ -26,7 +26,7 @@ def test_a_core_select_without_the_tenant_is_refused_and_the_message_says_how_to
 def test_a_core_select_held_to_the_tenant_runs(two):
     with two.alpha() as tx:
         assert names(tx, select(patient.c.name).where(mine)) == {"Ann", "Abe"}
-        assert names(tx, select(patient.c.name).where("alpha" == patient.c.tenant_id)) == {"Ann", "Abe"}
+        assert names(tx, select(patient.c.name).where(patient.c.tenant_id == "alpha")) == {"Ann", "Abe"}
         held = select(patient.c.name).where(and_(patient.c.code == "P1", and_(mine, literal(True))))
         assert names(tx, held) == {"Ann"}
         prepared = select(patient.c.name).where(patient.c.tenant_id == bindparam("tenant"))

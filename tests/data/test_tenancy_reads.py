@@ -218,3 +218,13 @@ def test_a_link_table_beside_an_entity_needs_to_be_held(two):
             tx.session.execute(select(Patient.name, patient_tag.c.tag_id).join(patient_tag, literal(True))).all()
         linked = select(Patient.name).join(patient_tag, (patient_tag.c.tenant_id == Patient.tenant_id))
         assert set(tx.session.scalars(linked)) == {"Ann", "Abe"}
+
+
+@pytest.mark.parametrize("option", [None, joinedload(Visit.patient), selectinload(Visit.patient)])
+def test_a_deleted_row_does_not_come_back_through_a_relationship(two, option):
+    with two.alpha() as tx:
+        tx.session.delete(tx.session.get(Patient, ("alpha", two.ann)))
+    with two.alpha() as tx:
+        statement = select(Visit)
+        visit = tx.session.scalars(statement.options(option) if option is not None else statement).one()
+        assert visit.patient is None

@@ -13,7 +13,10 @@ NAMES = ("ann", "ben", "cid")
 
 
 def add(platform, count=3, tenant="alpha"):
-    with platform.context(tenant=tenant, actor="user:ito", reason="admission", correlation_id="c-1"), platform.transaction() as tx:
+    with (
+        platform.context(tenant=tenant, actor="user:ito", reason="admission", correlation_id="c-1"),
+        platform.transaction() as tx,
+    ):
         for n in range(count):
             tx.session.add(Patient(name=f"p{n}"))
 
@@ -30,7 +33,9 @@ def tamper(platform, *statements):
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.begin() as connection:
         if engine.dialect.name == "sqlite":
-            names = connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ('audit_entry', 'audit_head')")).all()
+            names = connection.scalars(
+                text("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ('audit_entry', 'audit_head')")
+            ).all()
             for name in names:
                 connection.exec_driver_sql(f'DROP TRIGGER "{name}"')
         else:
@@ -60,7 +65,10 @@ def test_orm_bulk_core_and_raw_writes_are_all_caught(ward):
     with ward.context(tenant="alpha", actor="user:x"), ward.transaction() as tx:
         tx.session.add(Patient(name="orm"))
         tx.session.flush()
-        tx.session.execute(insert(Patient), [{"name": "bulk1", "version": 1, "created_at": tx._database.clock.now(), "updated_at": tx._database.clock.now()}])
+        tx.session.execute(
+            insert(Patient),
+            [{"name": "bulk1", "version": 1, "created_at": tx._database.clock.now(), "updated_at": tx._database.clock.now()}],
+        )
         tx.session.execute(update(Patient).where(Patient.name == "orm").values(name="orm2"))
         tx.execute(update(table).where(table.c.tenant_id == "alpha", table.c.name == "bulk1").values(name="core"))
         with tx.unscoped(reason="raw"):
@@ -89,7 +97,9 @@ def test_what_was_rolled_back_leaves_no_entry(ward):
     assert entries(ward) == []
 
 
-@pytest.mark.parametrize("statement", ["UPDATE audit_entry SET actor = 'x'", "DELETE FROM audit_entry", "UPDATE audit_entry SET seq = 9, actor = 'x'"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE audit_entry SET actor = 'x'", "DELETE FROM audit_entry", "UPDATE audit_entry SET seq = 9, actor = 'x'"]
+)
 def test_entries_cannot_be_changed_or_removed(ward, statement):
     add(ward)
     with ward.context(tenant="alpha"):
@@ -158,7 +168,7 @@ def test_a_tail_that_was_cut_off_shows_by_the_head(ward):
     head = verify(ward).head
     tamper(ward, "DELETE FROM audit_entry WHERE seq = 3")
     assert any("ends at entry 2 but was sealed up to 3" in p for p in verify(ward).problems)
-    tamper(ward, f"UPDATE audit_head SET seq = 2, hash = (SELECT hash FROM audit_entry WHERE seq = 2)")
+    tamper(ward, "UPDATE audit_head SET seq = 2, hash = (SELECT hash FROM audit_entry WHERE seq = 2)")
     assert verify(ward).ok
     assert any("before the given head 3" in p for p in verify(ward, head=head).problems)
 

@@ -1,12 +1,13 @@
 """Rules for every page: its blocks are marked so that the harness sees them, and what it names exists."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 #: Markings of blocks that are shown and not run; code has to be marked `python` or `console`.
 SHOWN = {"json", "toml", "yaml", "http", "sql", "text"}
@@ -50,3 +51,22 @@ def test_the_sessions_that_pages_name_are_in_the_noxfile(page: str) -> None:
     sessions = set(re.findall(r"^@nox\.session\ndef (\w+)", (ROOT / "noxfile.py").read_text(encoding="utf-8"), re.MULTILINE))
     named = {name for names in re.findall(r"nox -s ([\w ]+?)(?= --|`|$)", page, re.MULTILINE) for name in names.split()}
     assert named <= sessions
+
+
+def test_what_pages_name_in_the_package_exists(page: str) -> None:
+    for name in re.findall(r"`(brickwork(?:\.\w+)+)[`(]", page):
+        if name in {"brickwork.toml", "brickwork.db"}:
+            continue
+        module, _, attribute = name.rpartition(".")
+        try:
+            found = import_module(name)
+        except ModuleNotFoundError:
+            assert hasattr(import_module(module), attribute), name
+        else:
+            assert found.__file__, f"{name} is an empty folder"
+
+
+def test_links_in_the_repository_lead_somewhere(page: str, request: pytest.FixtureRequest) -> None:
+    folder: Path = request.node.callspec.params["page"].parent
+    targets = [t.partition("#")[0] for t in re.findall(r"\]\(([^)\s]+)\)", page) if "://" not in t]
+    assert [target for target in targets if target and not (folder / target).exists()] == []

@@ -37,10 +37,20 @@ def test_if_one_row_is_wrong_none_is_written_and_each_is_named(clinic):
 
 def test_best_effort_writes_the_good_rows_and_tells_of_the_others(clinic):
     clinic.create("patient", {"family_name": "old", "mrn": "M1"})
-    given = [*rows(3), {"family_name": "again", "mrn": "M2"}, {"family_name": "nul\0"}, {"family_name": "ref", "surgeon": clinic.query("patient").items[0].id}]
+    given = [
+        *rows(3),
+        {"family_name": "again", "mrn": "M2"},
+        {"family_name": "nul\0"},
+        {"family_name": "ref", "surgeon": clinic.query("patient").items[0].id},
+    ]
     result = clinic.bulk.create_many("patient", given, all_or_nothing=False)
     assert (result.created, result.failed) == (2, 4)
-    assert {e.row: e.problems[0].code for e in result.errors} == {1: "duplicate", 3: "duplicate", 4: "invalid", 5: "broken_reference"}
+    assert {e.row: e.problems[0].code for e in result.errors} == {
+        1: "duplicate",
+        3: "duplicate",
+        4: "invalid",
+        5: "broken_reference",
+    }
     assert clinic.count("patient") == 3
 
 

@@ -41,7 +41,10 @@ def test_with_a_key_rows_change_the_records_they_name_and_running_it_again_chang
     report = clinic.transfer.import_file("patient", path, key="mrn")
     assert (report.created, report.updated) == (1, 1)
     assert clinic.query("patient", {"mrn": "M1"}).items[0].data | {"active": True} == {
-        "family_name": "New", "mrn": "M1", "ward": "icu", "active": True,
+        "family_name": "New",
+        "mrn": "M1",
+        "ward": "icu",
+        "active": True,
     }
     assert clinic.query("patient", {"mrn": "M2"}).items[0]["family_name"] == "Other again"
     versions = {r.id: r.version for r in clinic.query("patient")}
@@ -76,7 +79,9 @@ def test_links_are_resolved_by_natural_key(clinic, write):
     assert report.rejected == 3
     a = clinic.query("patient", {"mrn": "1"}).items[0]
     assert a["surgeon"] == house.id
-    assert [n.ref.id for n in clinic.relations.neighbours(a.ref, ["relative"])] == [clinic.query("patient", {"mrn": "P"}).items[0].id]
+    assert [n.ref.id for n in clinic.relations.neighbours(a.ref, ["relative"])] == [
+        clinic.query("patient", {"mrn": "P"}).items[0].id
+    ]
     reasons = {line["number"]: line["reasons"][0] for line in map(json.loads, rejects.read_text().splitlines())}
     assert "no surgeon with name 'Nobody'" in reasons[2]
     assert "2 records of type surgeon" in reasons[3]
@@ -181,7 +186,10 @@ def test_an_import_that_was_killed_goes_on_where_it_stopped(clinic, platform, wr
         with platform.context(tenant="st-marys", actor="user:ito"):
             platform.entities.transfer.import_file("patient", sys.argv[2], progress=progress)
     """)
-    settings = {"database": platform.settings.database.model_dump(), "platform": {"data_dir": str(platform.settings.platform.data_dir)}}
+    settings = {
+        "database": platform.settings.database.model_dump(),
+        "platform": {"data_dir": str(platform.settings.platform.data_dir)},
+    }
     done = subprocess.run([sys.executable, "-c", script, json.dumps(settings), str(path)], env=os.environ, check=False)
     assert done.returncode == -signal.SIGKILL
     assert clinic.count("patient") == 3000

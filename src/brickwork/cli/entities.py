@@ -60,7 +60,9 @@ def import_(
     tenant: TenantOption,
     actor: ActorOption = "cli",
     key: Annotated[str | None, typer.Option(help="Unique field (or group a+b) by which rows change existing records")] = None,
-    mapping: Annotated[list[str] | None, typer.Option("--map", help="column=field, column=field:by, or column= to leave out")] = None,
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", help="column=field, column=field:by, or column= to leave out")
+    ] = None,
     rejects: Annotated[Path | None, typer.Option(help="File for rows that are wrong, with the reasons")] = None,
     stop: Annotated[bool, typer.Option(help="Stop at the first wrong rows")] = False,
     dry_run: Annotated[bool, typer.Option(help="Check everything, write nothing")] = False,
@@ -143,7 +145,9 @@ def dedupe(
         if merge:
             with _bar("merging") as (bar, task):
                 merged = duplicates.merge_sure(type, progress=lambda done, total: bar.update(task, completed=done, total=total))
-            out.print(f"{merged.merged:,} records merged in {merged.clusters:,} clusters, {merged.skipped:,} skipped", highlight=False)
+            out.print(
+                f"{merged.merged:,} records merged in {merged.clusters:,} clusters, {merged.skipped:,} skipped", highlight=False
+            )
             for reason in merged.reasons:
                 out.print(f"  {reason}", highlight=False)
         page = duplicates.queue(type, limit=show) if show else None

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from brickwork.data.settings import DatabaseSettings, KeyringSettings
 from brickwork.kernel.component import Backend, Component
 from brickwork.kernel.hookspecs import hookimpl
-from brickwork.data.settings import DatabaseSettings, KeyringSettings
 
 if TYPE_CHECKING:
     from brickwork.data.database import Database

@@ -142,8 +142,13 @@ class Database:
         engines = self.backend.engines()
         for engine in {engines.read, engines.write}:
             self.watch(engine)
-        with engines.read.connect() as connection:
-            self.backend.check_role(connection)
+        try:
+            with engines.read.connect() as connection:
+                self.backend.check_role(connection)
+        except BaseException:
+            for engine in {engines.read, engines.write}:
+                engine.dispose()
+            raise
         return engines
 
     @property

@@ -44,7 +44,7 @@ class Base(DeclarativeBase):
     """Base of every stored model, with brickwork's column types and constraint names."""
 
     metadata = MetaData(naming_convention=NAMING)
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own declaration
+    type_annotation_map = {
         datetime: UTCDateTime,
         UUID: Uuid,
         Decimal: Numeric(28, 10),

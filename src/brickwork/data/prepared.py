@@ -92,7 +92,7 @@ class Prepared:
             binds=tuple((name, convert) for name, convert in processors.items() if callable(convert)),
             tenant=tenant,
             positional=compiled.positional,
-            row=namedtuple("Row", names, rename=True) if names else None,  # noqa: PYI024 - its fields are known at run time
+            row=namedtuple("Row", names, rename=True) if names else None,
             results=tuple((n, convert) for n, convert in enumerate(made) if convert is not None),
         )
 

@@ -180,7 +180,9 @@ class Chunk:
             told = f"another record has the same {' and '.join(fields)}, which must be unique"
             taken = {key: id for key, id in holders.items() if id not in leaving}
 
-            def fault(draft: Draft, slot: str = slot, taken: dict[str, UUID] = taken, told: str = told, field: str = fields[0]) -> Problem | None:
+            def fault(
+                draft: Draft, slot: str = slot, taken: dict[str, UUID] = taken, told: str = told, field: str = fields[0]
+            ) -> Problem | None:
                 key = draft.columns[slot]
                 if key is not None and taken.setdefault(key, draft.id) != draft.id:
                     return Problem(told, field, "duplicate")
@@ -262,7 +264,11 @@ class Chunk:
             }
             for kind, source, target, single in items
         ]
-        constants = {"tenant_id": self._transaction.tenant, "created_at": self._now, "created_by": self._transaction.context.actor}
+        constants = {
+            "tenant_id": self._transaction.tenant,
+            "created_at": self._now,
+            "created_by": self._transaction.context.actor,
+        }
         documents.insert_rows(self._transaction, self._dialect, link, rows, constants)
 
     def _store_singly(self, drafts: Sequence[Draft]) -> list[Draft]:
@@ -292,7 +298,9 @@ class Chunk:
         data = self.compiled.check_changes(changes, before, self._now)
         self._drafts.append(Draft(id, data, [row], found.version, before))
 
-    def _key(self, keyed: list[tuple[int, Data, str | None]], row: int, values: Mapping[str, Any], key_of: Callable[[Data], str | None]) -> None:
+    def _key(
+        self, keyed: list[tuple[int, Data, str | None]], row: int, values: Mapping[str, Any], key_of: Callable[[Data], str | None]
+    ) -> None:
         changes = self.compiled.check_partial(values)
         keyed.append((row, changes, key_of(changes)))
 

@@ -334,7 +334,7 @@ def _yaml(text: str) -> Iterator[Any]:
         }
 
     Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
-    return iter(list(yaml.load_all(text, Loader)))  # noqa: S506 - a SafeLoader
+    return iter(list(yaml.load_all(text, Loader)))
 
 
 def label_of(label: Label | None, locale: str, fallback: str) -> str:

@@ -72,7 +72,9 @@ def records_by_key(
 ) -> list[Any]:
     """The live records of a type whose index column `slot` holds one of `keys`, with that column as `slot_key`."""
     statement = _by_key(dialect, slot, lock)
-    return list(transaction.execute(statement, {"tenant": transaction.tenant, "of_type": type, "keys": _keys(dialect, list(keys))}))
+    return list(
+        transaction.execute(statement, {"tenant": transaction.tenant, "of_type": type, "keys": _keys(dialect, list(keys))})
+    )
 
 
 def owners(transaction: Transaction, dialect: str, type: str, slot: str, keys: Iterable[str]) -> dict[str, UUID]:

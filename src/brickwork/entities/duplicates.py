@@ -13,7 +13,7 @@ from brickwork.data.pagination import cut, decode_cursor, encode_cursor
 from brickwork.data.transaction import Transaction
 from brickwork.entities.compiled import CompiledType
 from brickwork.entities.dedupe import DedupeRules, ScoredPair, find_duplicates
-from brickwork.entities.merging import Merging, MergeRecord
+from brickwork.entities.merging import MergeRecord, Merging
 from brickwork.entities.models import EntityMatchRow
 from brickwork.entities.record import Record
 from brickwork.errors import ConflictError, NotFoundError, ValidationError
@@ -105,7 +105,7 @@ class Duplicates:
         clusters: dict[UUID, UUID] = {}
         for cluster in result.clusters():
             group = uuid7()
-            clusters.update({member: group for member in cluster})  # type: ignore[misc]
+            clusters.update(dict.fromkeys(cluster, group))  # type: ignore[misc]
         self._store(type, result.pairs, clusters)
         sure = len(result.sure())
         return FindReport(count, result.compared, result.possible, sure, len(result.pairs) - sure)
@@ -286,13 +286,9 @@ class Duplicates:
         left, right = sorted((winner, loser))
         mine = _match.c.tenant_id == transaction.tenant
         decided = {"status": "merged", "decided_at": self._database.clock.now(), "decided_by": transaction.context.actor}
+        transaction.execute(update(_match).where(mine, _match.c.left_id == left, _match.c.right_id == right).values(**decided))
         transaction.execute(
-            update(_match).where(mine, _match.c.left_id == left, _match.c.right_id == right).values(**decided)
-        )
-        transaction.execute(
-            delete(_match).where(
-                mine, _match.c.status == "pending", or_(_match.c.left_id == loser, _match.c.right_id == loser)
-            )
+            delete(_match).where(mine, _match.c.status == "pending", or_(_match.c.left_id == loser, _match.c.right_id == loser))
         )
 
     def _clusters(self, type: str) -> list[list[UUID]]:
@@ -364,5 +360,3 @@ def _after(cursor: str) -> tuple[float, UUID]:
         return float(keys[0]), UUID(keys[1])
     except (ValueError, IndexError, TypeError, AttributeError):
         raise ValidationError("the cursor is damaged; use the one from the page before", field="cursor") from None
-
-

@@ -54,7 +54,9 @@ class Plan:
         if columns is not None:
             missing = [name for name in given if name not in columns]
             if missing:
-                raise ValidationError(f"mapping: the file has no column {', '.join(missing)}; it has {', '.join(columns)}", field="mapping")
+                raise ValidationError(
+                    f"mapping: the file has no column {', '.join(missing)}; it has {', '.join(columns)}", field="mapping"
+                )
         names = columns if columns is not None else [*given, *(n for n in compiled.definition.fields if n not in given)]
         chosen = {name: given[name] if name in given else Column(name) for name in names}
         wanted = {name: column for name, column in chosen.items() if column is not None}
@@ -107,12 +109,16 @@ class Lookup:
         target = self._types.for_reading(self._transaction, kind.target)
         wanted = set(texts)
         if column.by is None:
-            raise ValidationError(f"mapping of {column.to!r}: `by` names the field of {kind.target} to find records by", field="mapping")
+            raise ValidationError(
+                f"mapping of {column.to!r}: `by` names the field of {kind.target} to find records by", field="mapping"
+            )
         field = target.definition.fields.get(column.by)
         unique, index = target.slots.unique.get(column.by), target.slots.index.get(column.by)
         slot = unique or index
         if field is None or slot is None or field.sensitive:
-            raise ValidationError(f"mapping of {column.to!r}: {kind.target}.{column.by} is no unique or indexed field", field="mapping")
+            raise ValidationError(
+                f"mapping of {column.to!r}: {kind.target}.{column.by} is no unique or indexed field", field="mapping"
+            )
         key = unique_key if unique else key_function(field)
         keys = {text: key(text) for text in wanted}
         found: dict[str, set[UUID]] = {}
@@ -166,7 +172,7 @@ def _parse_date(cell: Any, pattern: str, kind: str) -> Any:
     if not isinstance(cell, str):
         return cell
     try:
-        moment = datetime.strptime(cell.strip(), pattern)  # noqa: DTZ007 - the field's check wants a zone where one is due
+        moment = datetime.strptime(cell.strip(), pattern)
     except ValueError:
         return cell
     return moment.date() if kind == "date" else moment

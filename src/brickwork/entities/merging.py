@@ -64,7 +64,9 @@ class Merging:
         self._records.write(transaction, compiled, [{"key": loser, "expected": gone.version, **hidden}])
         record = self._write(transaction, compiled, top, before, after)
         moved = self._move_links(transaction, compiled, winner, loser)
-        changed = {n: [before.get(n), record.data.get(n)] for n in {**before, **record.data} if before.get(n) != record.data.get(n)}
+        changed = {
+            n: [before.get(n), record.data.get(n)] for n in {**before, **record.data} if before.get(n) != record.data.get(n)
+        }
         self._remember(transaction, compiled, winner, loser, changed, moved)
         transaction.publish(EntitiesMerged(type, winner, loser))
         return record
@@ -82,7 +84,9 @@ class Merging:
             .limit(200)
         )
         return [
-            MergeRecord(r.id, r.winner_id, r.loser_id, tuple([*r.changed, *(r.sealed or {})]), r.merged_at, r.merged_by, r.undone_at)
+            MergeRecord(
+                r.id, r.winner_id, r.loser_id, tuple([*r.changed, *(r.sealed or {})]), r.merged_at, r.merged_by, r.undone_at
+            )
             for r in transaction.execute(statement)
         ]
 
@@ -275,7 +279,9 @@ class Merging:
 
     def _of(self, transaction: Transaction, id: UUID) -> list[Any]:
         """Every link of a record, in the order they were made."""
-        statement = select(link).where(link.c.tenant_id == transaction.tenant, or_(link.c.source_id == id, link.c.target_id == id))
+        statement = select(link).where(
+            link.c.tenant_id == transaction.tenant, or_(link.c.source_id == id, link.c.target_id == id)
+        )
         return list(transaction.execute(statement.order_by(link.c.id)))
 
 
@@ -302,7 +308,9 @@ class _Taken:
 def _combined(compiled: CompiledType, winner: Data, loser: Data, choose: Mapping[str, str]) -> Data:
     unknown = [name for name in choose if name not in compiled.definition.fields or choose[name] not in ("winner", "loser")]
     if unknown:
-        raise ValidationError(f"choose takes fields of {compiled.name} with 'winner' or 'loser'; not {', '.join(unknown)}", field="choose")
+        raise ValidationError(
+            f"choose takes fields of {compiled.name} with 'winner' or 'loser'; not {', '.join(unknown)}", field="choose"
+        )
     combined = {**loser, **winner}
     for name, side in choose.items():
         chosen = (winner if side == "winner" else loser).get(name)

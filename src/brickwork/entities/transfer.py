@@ -160,9 +160,7 @@ class Transfer:
 class _Run:
     """One import under way."""
 
-    def __init__(
-        self, entities: "Entities", type: str, plan: Plan, key: str | None, on_error: str, report: ImportReport
-    ) -> None:
+    def __init__(self, entities: "Entities", type: str, plan: Plan, key: str | None, on_error: str, report: ImportReport) -> None:
         self._entities = entities
         self._database = entities._database
         self._type = type
@@ -192,7 +190,12 @@ class _Run:
             self._checkpoint = row.id
             report = self.report
             report.rows = report.resumed_at = row.rows_done
-            report.created, report.updated, report.unchanged, report.rejected = row.created, row.updated, row.unchanged, row.rejected
+            report.created, report.updated, report.unchanged, report.rejected = (
+                row.created,
+                row.updated,
+                row.unchanged,
+                row.rejected,
+            )
 
     def go(self, rows: Any, rejects: Path | None, progress: Progress | None) -> None:
         """Import every row that is not done yet."""
@@ -291,7 +294,10 @@ class _Run:
             kind = kind_of(chunk.compiled, column.to)
             assert kind is not None
             if kind.one_source:
-                raise ValidationError(f"mapping: {kind.kind} gives each {kind.target} one {kind.type}; import it from the other side", field="mapping")
+                raise ValidationError(
+                    f"mapping: {kind.kind} gives each {kind.target} one {kind.type}; import it from the other side",
+                    field="mapping",
+                )
             cells: dict[int, list[str]] = {}
             for n, item in enumerate(part):
                 text = item.values.get(name) if isinstance(item, Row) else None
