@@ -100,7 +100,8 @@ def merge_duplicates(clinic: Entities, truth: dict[str, str]) -> None:
     seconds = time.perf_counter() - begin
     share = found.compared / found.possible
     console.print(
-        f"{found.compared:,} pairs compared ({share:.2%} of all) in {seconds:.2f} s: {found.sure:,} sure, {found.review} to review"
+        f"{found.compared:,} pairs compared ({share:.2%} of all) in {seconds:.2f} s: "
+        f"{found.sure:,} sure, {found.review} to review"
     )
     example(clinic)
     begin = time.perf_counter()

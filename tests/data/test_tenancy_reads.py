@@ -16,7 +16,7 @@ def test_a_select_shows_the_tenants_rows_only(two):
 
 
 def test_a_read_without_a_tenant_is_refused(two):
-    with pytest.raises(MissingTenantError, match="platform.context"), two.platform.transaction() as tx:
+    with pytest.raises(MissingTenantError, match=r"platform\.context"), two.platform.transaction() as tx:
         tx.session.scalars(select(Patient)).all()
 
 

@@ -45,7 +45,7 @@ class Database:
         self._platform = platform
         self.settings = settings
         self.clock: Clock = platform.clock
-        self.backend = self._backend(settings.url)
+        self.backend: DatabaseBackend = self._backend(settings.url)
         self.audit = AuditTrail(self)
         self._impatient: ContextVar[bool] = ContextVar("brickwork_impatient", default=False)
         self._current: ContextVar[Transaction | None] = ContextVar("brickwork_transaction", default=None)
@@ -139,7 +139,7 @@ class Database:
     def engines(self) -> Engines:
         """The engines of the application's role, made on first use; refuses an unsafe role."""
         check_models(tenant_tables())
-        engines = self.backend.engines()
+        engines: Engines = self.backend.engines()
         for engine in {engines.read, engines.write}:
             self.watch(engine)
         try:
@@ -281,7 +281,7 @@ class Database:
         if known is not None:
             raise known from None
 
-    def _backend(self, url: str | None) -> Any:
+    def _backend(self, url: str | None) -> DatabaseBackend:
         parsed = self._url(url)
         settings = self.settings
         if parsed.get_backend_name() == "sqlite":

@@ -170,7 +170,7 @@ class _Judge(SQLCompiler):
 
     def visit_insert(self, insert_stmt: Insert, *args: Any, **options: Any) -> Any:
         if _is_tenant(insert_stmt.table):
-            self.verdict.touches = self.verdict.touches or insert_stmt.table.name
+            self.verdict.touches = self.verdict.touches or str(getattr(insert_stmt.table, "name", ""))
             self._values(insert_stmt, insert_stmt._values or {})
             for group in insert_stmt._multi_values:
                 for row in group:
@@ -181,7 +181,7 @@ class _Judge(SQLCompiler):
             self._values(insert_stmt, dict(getattr(clause, "update_values_to_set", None) or {}), upsert=True)
         return super().visit_insert(insert_stmt, *args, **options)  # type: ignore[no-untyped-call]
 
-    def visit_table(self, table: Any, asfrom: bool = False, **options: Any) -> Any:
+    def visit_table(self, table: Any, asfrom: bool = False, **options: Any) -> Any:  # type: ignore[override]
         if not isinstance(table, Table):
             self.verdict.texts.append(str(table.name))  # `table("name")` is text by another name
         elif asfrom and _is_tenant(table) and table not in self._judged:
@@ -201,7 +201,8 @@ class _Judge(SQLCompiler):
 
     def escape_literal_column(self, text: str) -> str:
         self.verdict.texts.append(text)
-        return super().escape_literal_column(text)
+        escaped: str = super().escape_literal_column(text)  # type: ignore[no-untyped-call]
+        return escaped
 
     def get_statement_hint_text(self, hint_texts: Any) -> Any:
         self.verdict.texts.extend(hint_texts)
@@ -259,7 +260,9 @@ class _Judge(SQLCompiler):
                 continue
             kept = upsert and getattr(getattr(value, "table", None), "name", None) == "excluded" and value.key == name
             if not kept and (upsert or (isinstance(value, ClauseElement) and not isinstance(value, BindParameter))):
-                self._fault(statement.table, f"a write to {statement.table.name!r} computes tenant_id (leave it out)")
+                self._fault(
+                    statement.table, f"a write to {getattr(statement.table, 'name', '?')!r} computes tenant_id (leave it out)"
+                )
 
     def _values_of_select(self, statement: Insert) -> None:
         names = list(statement._select_names or ())

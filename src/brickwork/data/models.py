@@ -141,7 +141,7 @@ def _keys(table: Table) -> Iterable[tuple[list[Column[Any]], str]]:
             yield list(constraint.columns), "the unique constraint"
     for index in table.indexes:
         if index.unique:
-            yield [column for column in index.columns], "the unique index"
+            yield list(index.columns), "the unique index"
     for key in table.foreign_key_constraints:
         if is_tenant_table(key.referred_table):
             yield list(key.columns), f"the foreign key to {key.referred_table.name}"

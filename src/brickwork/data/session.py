@@ -68,14 +68,14 @@ def _add_criteria(state: ORMExecuteState) -> None:
     options = state.execution_options
     deleted = bool(options.get(INCLUDE_DELETED)) or state.is_column_load
     if not deleted and (state.is_select or state.is_update or state.is_delete):
-        state.statement = state.statement.options(  # type: ignore[attr-defined]
+        state.statement = state.statement.options(
             with_loader_criteria(SoftDelete, lambda cls: cls.deleted_at.is_(None), include_aliases=True)
         )
     if session.scope.system or (state.is_update and state.is_executemany):
         return  # a bulk update by primary key names each row's tenant, and the guard compares it
     if state.is_orm_statement and (state.is_select or state.is_update or state.is_delete):
         tenant = session.scope.tenant
-        state.statement = state.statement.options(  # type: ignore[attr-defined]
+        state.statement = state.statement.options(
             with_loader_criteria(TenantScoped, lambda cls: cls.tenant_id == tenant, include_aliases=True)
         )
 

@@ -78,7 +78,7 @@ class Transaction:
         """A block that is undone by itself if it raises; the transaction goes on for a caller that catches."""
         published, was_broken = len(self.events), self.broken
         known = self._session
-        nested = known.begin_nested() if known is not None else self.connection.begin_nested()
+        nested: Any = known.begin_nested() if known is not None else self.connection.begin_nested()
         try:
             yield
             self.check_whole()

@@ -29,7 +29,7 @@ class UTCDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
-        return _IsoMoment() if dialect.name == "sqlite" else self.impl_instance
+        return _IsoMoment() if dialect.name == "sqlite" else self.impl_instance  # type: ignore[no-untyped-call]
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:

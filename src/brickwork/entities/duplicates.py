@@ -105,7 +105,7 @@ class Duplicates:
         clusters: dict[UUID, UUID] = {}
         for cluster in result.clusters():
             group = uuid7()
-            clusters.update(dict.fromkeys(cluster, group))  # type: ignore[misc]
+            clusters.update({member: group for member in cluster if isinstance(member, UUID)})
         self._store(type, result.pairs, clusters)
         sure = len(result.sure())
         return FindReport(count, result.compared, result.possible, sure, len(result.pairs) - sure)

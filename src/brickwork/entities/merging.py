@@ -84,9 +84,7 @@ class Merging:
             .limit(200)
         )
         return [
-            MergeRecord(
-                r.id, r.winner_id, r.loser_id, tuple([*r.changed, *(r.sealed or {})]), r.merged_at, r.merged_by, r.undone_at
-            )
+            MergeRecord(r.id, r.winner_id, r.loser_id, (*r.changed, *(r.sealed or {})), r.merged_at, r.merged_by, r.undone_at)
             for r in transaction.execute(statement)
         ]
 

@@ -37,11 +37,17 @@ class AsyncBridge:
 
     async def iterate(self, iterator: Iterator[R]) -> AsyncIterator[R]:
         """The items of a synchronous iterator, each fetched in a thread; a generator may hold a transaction over them."""
-        done = object()
         context = wandering()
+
+        def following() -> tuple[R] | None:
+            """The next item, wrapped, since it may be None itself."""
+            for item in iterator:
+                return (item,)
+            return None
+
         try:
-            while (item := await self(context.run, next, iterator, done)) is not done:
-                yield item  # type: ignore[misc]
+            while (item := await self(context.run, following)) is not None:
+                yield item[0]
         finally:
             if isinstance(iterator, Generator):
                 with anyio.CancelScope(shield=True):

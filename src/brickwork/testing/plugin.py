@@ -70,7 +70,7 @@ def database_section(request: pytest.FixtureRequest, database_kind: str) -> Iter
             if migrate is None:
                 made.append(databases.empty(database_kind))
             else:
-                made.append(databases.migrated(database_kind, schema, migrate))  # type: ignore[arg-type]
+                made.append(databases.migrated(database_kind, schema, migrate))
         except UnreachableServiceError as error:
             absent(str(error))
         return made[-1]

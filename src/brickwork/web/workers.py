@@ -36,8 +36,9 @@ class Workers:
     def _serve(self) -> None:
         while (job := self._jobs.get()) is not None:
             loop, answer, function, arguments = job
+            finish: Callable[[asyncio.Future[Any], Any], None] = _succeed
             try:
-                finish, value = _succeed, function(*arguments)
+                value = function(*arguments)
             except BaseException as error:  # the caller gets it, whatever it is
                 finish, value = _fail, error
             try:
