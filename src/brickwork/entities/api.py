@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from brickwork.entities.definitions import EntityTypeDefinition
 from brickwork.entities.record import EntityRef, Record
@@ -32,8 +32,8 @@ def _filter(value: Any) -> Any:
         raise ValueError(f'takes a JSON object such as {{"name": "x"}}: {error}') from None
 
 
-Names = Annotated[list[str], BeforeValidator(_names), Field(json_schema_extra={"type": "string", "items": None}, max_length=100)]
-Filter = Annotated[dict[str, Any], BeforeValidator(_filter), Field(json_schema_extra={"type": "string"})]
+Names = Annotated[list[str], BeforeValidator(_names), Field(max_length=100), WithJsonSchema({"type": "string"})]
+Filter = Annotated[dict[str, Any], BeforeValidator(_filter), WithJsonSchema({"type": "string"})]
 
 
 class _Model(BaseModel):
@@ -152,11 +152,8 @@ class PlanOut(BaseModel):
     reasons: dict[str, str]
 
 
-Definition = Annotated[dict[str, Any], Field(json_schema_extra=lambda schema: schema.update(_definition_schema()))]
-
-
-def _definition_schema() -> dict[str, Any]:
-    return {"type": "object", "description": EntityTypeDefinition.__doc__, "required": ["name", "fields"]}
+_DEFINITION = {"type": "object", "description": EntityTypeDefinition.__doc__, "properties": {"name": {"type": "string"}}}
+Definition = Annotated[dict[str, Any], WithJsonSchema(_DEFINITION)]
 
 
 def endpoints(platform: "Platform") -> "Sequence[Endpoint]":
