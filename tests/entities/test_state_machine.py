@@ -97,10 +97,10 @@ class Things(RuleBasedStateMachine):
 
     @rule(id=ids)
     def restore(self, id):
-        if id in self.gone:
-            if self.attempt(self.fault(self.gone[id]), lambda: self.things.restore("thing", id)) is not None:
-                self.live[id] = self.gone.pop(id)
-                self.versions[id] += 1
+        back = id in self.gone and self.attempt(self.fault(self.gone[id]), lambda: self.things.restore("thing", id))
+        if back:
+            self.live[id] = self.gone.pop(id)
+            self.versions[id] += 1
 
     @rule(id=consumes(ids))
     def purge(self, id):

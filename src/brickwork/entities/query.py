@@ -1,20 +1,13 @@
 """Queries on records: filters, sorts and cursors over custom fields, compiled to SQL once per shape.
 
-A filter is data: `{"family_name": {"starts_with": "Ok"}, "or": [{"ward": "icu"}, {"active": False}]}`. Keys are fields or
-`and`, `or`, `not`; several keys must all hold; a bare value means `eq`. The shape (everything but the values) is the key
-under which the built statement is kept, so a repeated query costs no building and hits SQLAlchemy's own cache.
+A repeated query costs no building and hits SQLAlchemy's own cache of compiled statements.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
-from uuid import UUID
 
-import attrs
-from pydantic import TypeAdapter
-from pydantic import ValidationError as PydanticError
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, literal, not_, or_, select, tuple_
 from sqlalchemy import false as false_
 from sqlalchemy.types import DateTime, Double, Integer, String, Uuid
@@ -22,90 +15,9 @@ from sqlalchemy.types import DateTime, Double, Integer, String, Uuid
 from brickwork.data.types import UTCDateTime
 from brickwork.entities import definitions as d
 from brickwork.entities.compiled import CompiledType
-from brickwork.entities.keys import EMPTY, key_prefix, unique_key
+from brickwork.entities.filters import SYSTEM_FIELDS, Group, Shape, Test
+from brickwork.entities.keys import EMPTY
 from brickwork.entities.models import record
-from brickwork.entities.values import annotation, key_function
-from brickwork.errors import Problem, ValidationError
-
-COMPARISONS = ("eq", "ne", "lt", "lte", "gt", "gte")
-OPERATORS = (*COMPARISONS, "in", "contains", "starts_with", "is_null")
-#: Columns of every record that may be filtered and sorted like fields.
-SYSTEM_FIELDS: dict[str, Any] = {
-    "id": UUID,
-    "version": int,
-    "created_at": datetime,
-    "updated_at": datetime,
-    "created_by": str,
-    "updated_by": str,
-}
-#: Gives the keys under which a sensitive value may be stored, one for each key of the keyring.
-Blinds = Callable[[str, Any], list[str]]
-MAX_VALUES = 500
-MAX_DEPTH = 8
-MAX_CONDITIONS = 50
-
-
-@attrs.frozen
-class Test:
-    """One comparison; `count` parameters follow, numbered from `first`."""
-
-    field: str
-    operator: str
-    first: int
-    count: int
-
-
-@attrs.frozen
-class Group:
-    """Conditions joined by `and` or `or`, or one that must `not` hold."""
-
-    join: str
-    parts: tuple["Test | Group", ...]
-
-
-@attrs.frozen
-class Order:
-    """A sort key."""
-
-    field: str
-    descending: bool = False
-
-
-@attrs.frozen
-class Shape:
-    """All of a query but its values."""
-
-    where: Group
-    order: tuple[Order, ...]
-    after: bool
-    deleted: bool
-    dialect: str
-
-
-@attrs.define
-class Parsed:
-    """A filter taken apart."""
-
-    where: Group
-    values: list[Any]
-
-
-def parse_where(compiled: CompiledType, where: Mapping[str, Any] | None) -> Parsed:
-    """Check a filter against the type; raises `ValidationError` with the path of what is wrong."""
-    parser = _Parser(compiled)
-    return Parsed(parser.group(where or {}, "filter", 0), parser.values)
-
-
-def parse_sort(compiled: CompiledType, sort: Sequence[str] | None) -> tuple[Order, ...]:
-    """Sort keys from names, a leading `-` meaning descending. Records of equal keys are ordered by id."""
-    orders = []
-    for item in sort or ():
-        order = Order(item.removeprefix("-"), item.startswith("-"))
-        _check_sortable(compiled, order.field)
-        orders.append(order)
-    if len({order.field for order in orders}) != len(orders) or len(orders) > 4:
-        raise ValidationError("sort takes up to four different fields", field="sort")
-    return tuple(order for order in orders if order.field != "id") + tuple(order for order in orders if order.field == "id")
 
 
 @lru_cache(maxsize=2048)
@@ -162,96 +74,6 @@ def _beyond(keys: list[Any], bounds: list[Any], descending: list[bool]) -> Colum
         equal = [k == b for k, b in zip(keys[:n], bounds[:n], strict=True)]
         alternatives.append(and_(*equal, key < bound if down else key > bound))
     return or_(*alternatives)
-
-
-class _Parser:
-    """Walks a filter, checks it and collects the values in order."""
-
-    def __init__(self, compiled: CompiledType) -> None:
-        self._compiled = compiled
-        self.values: list[Any] = []
-        self._conditions = 0
-
-    def group(self, where: Any, path: str, depth: int, join: str = "and") -> Group:
-        if depth > MAX_DEPTH:
-            raise self._fault(path, f"is nested deeper than {MAX_DEPTH}")
-        if not isinstance(where, Mapping):
-            raise self._fault(path, "takes a mapping of fields to conditions")
-        parts: list[Test | Group] = []
-        for name, condition in where.items():
-            here = f"{path}.{name}"
-            if name in ("and", "or"):
-                if not isinstance(condition, Sequence) or isinstance(condition, str):
-                    raise self._fault(here, "takes a list of filters")
-                parts.append(Group(name, tuple(self.group(item, f"{here}[{n}]", depth + 1) for n, item in enumerate(condition))))
-            elif name == "not":
-                parts.append(Group("not", (self.group(condition, here, depth + 1),)))
-            elif isinstance(condition, Mapping) and self._is_operators(name, condition):
-                parts += [self.test(name, operator, value, here) for operator, value in condition.items()]
-            else:
-                parts.append(self.test(name, "eq", condition, here))
-        return Group(join, tuple(parts))
-
-    def test(self, name: str, operator: str, value: Any, path: str) -> Test:
-        self._conditions += 1
-        if self._conditions > MAX_CONDITIONS:
-            raise self._fault(path, f"is one of more than {MAX_CONDITIONS} conditions")
-        if operator not in OPERATORS:
-            raise self._fault(path, f"has unknown operator {operator!r}; there are {', '.join(OPERATORS)}")
-        kind = self._kind(name, path)
-        allowed = _allowed(kind)
-        if operator not in allowed:
-            raise self._fault(path, f"can't be compared with {operator!r} on a {kind} field; it takes {', '.join(allowed)}")
-        if name in self._compiled.sensitive and operator != "is_null":
-            self._check_blind(name, operator, path)
-        if value is None and operator in ("eq", "ne"):
-            value, operator = operator == "eq", "is_null"
-        first = len(self.values)
-        if operator == "is_null":
-            if not isinstance(value, bool):
-                raise self._fault(path, "is_null takes true or false")
-            return Test(name, "is_null" if value else "is_set", first, 0)
-        if operator == "in":
-            if not isinstance(value, Sequence) or isinstance(value, str) or not 0 < len(value) <= MAX_VALUES:
-                raise self._fault(path, f"in takes a list of 1 to {MAX_VALUES} values")
-            self.values.append([self._value(name, kind, operator, item, path) for item in value])
-            return Test(name, operator, first, 1)
-        self.values.append(self._value(name, kind, operator, value, path))
-        return Test(name, operator, first, 1)
-
-    def _is_operators(self, name: str, condition: Mapping[str, Any]) -> bool:
-        """A money or JSON value is a mapping too; it is one of operators if each key is one."""
-        return bool(condition) and (all(key in OPERATORS for key in condition) or self._kind(name, name) not in ("money", "json"))
-
-    def _kind(self, name: str, path: str) -> str:
-        if name in SYSTEM_FIELDS:
-            return name
-        field = self._compiled.definition.fields.get(name)
-        if field is None:
-            known = ", ".join([*self._compiled.definition.fields, *SYSTEM_FIELDS])
-            raise self._fault(path, f"is no field of {self._compiled.name}; there are {known}"[:500])
-        return field.result if isinstance(field, d.ComputedField) else str(field.type)
-
-    def _value(self, name: str, kind: str, operator: str, value: Any, path: str) -> Any:
-        if operator in ("contains", "starts_with"):
-            if not isinstance(value, str) or len(value) > 1000 or "\0" in value:
-                raise self._fault(path, f"{operator} takes a text of up to 1000 characters")
-            return value
-        try:
-            if name in SYSTEM_FIELDS:
-                return _system_adapter(name).validate_python(value)
-            return _field_adapter(self._compiled, name).validate_python(value)
-        except PydanticError as error:
-            raise self._fault(path, error.errors()[0]["msg"].removeprefix("Value error, ")) from None
-
-    def _check_blind(self, name: str, operator: str, path: str) -> None:
-        if operator not in ("eq", "ne", "in"):
-            raise self._fault(path, "is sensitive, so it can only be compared with eq, ne, in and is_null")
-        if name not in self._compiled.slots.index and name not in self._compiled.slots.unique:
-            raise self._fault(path, "is sensitive and neither indexed nor unique, so it can't be searched")
-
-    def _fault(self, path: str, message: str) -> ValidationError:
-        return ValidationError(f"{path} {message}", problems=[Problem(message, path, "filter_invalid")])
 
 
 class _Builder:
@@ -379,55 +201,6 @@ class _Builder:
         return field.result if isinstance(field, d.ComputedField) else str(field.type)
 
 
-def bind(compiled: CompiledType, parsed: Parsed, blinds: Blinds) -> dict[str, Any]:
-    """The parameters of the built statement for this query's values."""
-    parameters: dict[str, Any] = {}
-    for test in _tests(parsed.where):
-        if test.count:
-            value = parsed.values[test.first]
-            parameters.update(_bind_one(compiled, test, value, blinds))
-    return parameters
-
-
-def _bind_one(compiled: CompiledType, test: Test, value: Any, blinds: Blinds) -> dict[str, Any]:
-    name, label = test.field, f"p{test.first}"
-    if name in SYSTEM_FIELDS:
-        return {label: value}
-    field = compiled.definition.fields[name]
-    many = value if test.operator == "in" else [value]
-    if name in compiled.sensitive:
-        return {label + "b": [key for item in many for key in blinds(name, item)]}
-    found: dict[str, Any] = {}
-
-    def put(suffix: str, items: list[Any]) -> None:
-        found[label + suffix] = items if test.operator == "in" else items[0]
-
-    if name in compiled.slots.unique and test.operator in ("eq", "in"):
-        put("u", [unique_key(_money_text(v)) for v in many])
-        return found
-    if name in compiled.slots.index and test.operator == "starts_with":
-        found[label + "k"], found[label + "h"] = key_prefix(value)
-        return found
-    if name in compiled.slots.index and test.operator != "contains":
-        key = key_function(field)
-        put("k", [key(v) for v in many])
-    if field.type == "multi_choice":
-        found[label + "j"] = json.dumps(value, ensure_ascii=False)
-    elif field.type == "money":
-        found[label + "c"], found[label + "a"] = value["currency"], value["amount"]
-    else:
-        put("", many)
-    return found
-
-
-def _money_text(value: Any) -> Any:
-    return f"{value['amount']} {value['currency']}" if isinstance(value, dict) else value
-
-
-def _tests(group: Group) -> list[Test]:
-    return [t for part in group.parts for t in (_tests(part) if isinstance(part, Group) else [part])]
-
-
 def _compare(left: Any, operator: str, right: Any) -> ColumnElement[bool]:
     comparison: dict[str, Callable[[], Any]] = {
         "eq": lambda: left == right,
@@ -447,58 +220,6 @@ def _compare(left: Any, operator: str, right: Any) -> ColumnElement[bool]:
 
 def _position(dialect: str, text: Any, part: Any) -> Any:
     return func.instr(text, part) if dialect == "sqlite" else func.strpos(text, part)
-
-
-@lru_cache(maxsize=1)
-def _operators() -> dict[str, tuple[str, ...]]:
-    text = OPERATORS
-    ordered = (*COMPARISONS, "in", "is_null")
-    return {
-        **dict.fromkeys(("text", "email", "url", "phone", "created_by", "updated_by"), text),
-        **dict.fromkeys(("number", "decimal", "date", "datetime", "choice", "version", "created_at", "updated_at"), ordered),
-        **dict.fromkeys(("boolean", "reference"), ("eq", "ne", "in", "is_null")),
-        "id": ("eq", "ne", "in", "lt", "lte", "gt", "gte"),
-        "money": (*COMPARISONS, "is_null"),
-        "multi_choice": ("contains", "is_null"),
-        "file": ("is_null",),
-        "json": ("is_null",),
-    }
-
-
-def _allowed(kind: str) -> tuple[str, ...]:
-    return _operators()[kind]
-
-
-@lru_cache(maxsize=4096)
-def _field_adapter(compiled: CompiledType, name: str) -> TypeAdapter[Any]:
-    field = compiled.definition.fields[name]
-    if isinstance(field, d.MultiChoiceField):
-        field = d.ChoiceField(type="choice", choices=field.choices)
-    if isinstance(field, d.TextField):
-        field = d.TextField(type="text")
-    if isinstance(field, d.NumberField):
-        field = d.NumberField(type="number")
-    if isinstance(field, d.DecimalField):
-        field = d.DecimalField(type="decimal", scale=10)
-    return TypeAdapter(annotation(field))
-
-
-@lru_cache(maxsize=16)
-def _system_adapter(name: str) -> TypeAdapter[Any]:
-    return TypeAdapter(SYSTEM_FIELDS[name])
-
-
-def _check_sortable(compiled: CompiledType, name: str) -> None:
-    if name in SYSTEM_FIELDS:
-        return
-    field = compiled.definition.fields.get(name)
-    if field is None:
-        known = ", ".join([*compiled.definition.fields, *SYSTEM_FIELDS])
-        raise ValidationError(f"sort: {name!r} is no field of {compiled.name}; there are {known}"[:500], field="sort")
-    if field.sensitive:
-        raise ValidationError(f"sort: {name!r} is sensitive and has no order", field="sort")
-    if field.type in ("json", "file", "multi_choice") or (field.type == "money" and not field.indexed):
-        raise ValidationError(f"sort: a {field.type} field has no order", field="sort")
 
 
 def cursor_value(column: Any, value: Any) -> Any:

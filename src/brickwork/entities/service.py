@@ -11,8 +11,9 @@ from brickwork.entities.compiled import CompiledType, Data
 from brickwork.entities.definitions import EntityTypeDefinition
 from brickwork.entities.deletion import Deletions
 from brickwork.entities.events import EntityCreated, EntityUpdated
+from brickwork.entities.filters import Shape, bind, parse_sort, parse_where
 from brickwork.entities.links import Links
-from brickwork.entities.query import Shape, bind, build, build_count, cursor_value, parse_sort, parse_where
+from brickwork.entities.query import build, build_count, cursor_value
 from brickwork.entities.record import Record
 from brickwork.entities.relations import Relations
 from brickwork.entities.repository import Records, check_text, check_version
@@ -178,7 +179,7 @@ class Entities:
         cursor: str | None = None,
         include_deleted: bool = False,
     ) -> Page[Record]:
-        """One page of the records that `where` admits (see `brickwork.entities.query`), at most 500.
+        """One page of the records that `where` admits (see `brickwork.entities.filters`), at most 500.
 
         `sort` takes names, `-name` for descending; empty values come last in ascending order. `fields` limits `data`.
         """
