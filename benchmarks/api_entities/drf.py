@@ -35,7 +35,7 @@ settings.configure(
 )
 django.setup()
 
-from django.core.asgi import get_asgi_application  # noqa: E402
+from django.core.wsgi import get_wsgi_application  # noqa: E402
 from django.db import connection, models  # noqa: E402
 from django.db.utils import OperationalError  # noqa: E402
 from django.urls import include, path  # noqa: E402
@@ -85,4 +85,4 @@ try:
 except OperationalError:
     pass  # the table is there
 
-app = get_asgi_application()
+app = get_wsgi_application()

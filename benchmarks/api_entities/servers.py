@@ -76,8 +76,8 @@ def handwritten(folder: Path, url: str | None = None) -> Iterator[Server]:
 
 @contextlib.contextmanager
 def drf(folder: Path) -> Iterator[Server]:
-    """Django REST Framework."""
-    with _uvicorn("benchmarks.api_entities.drf:app", {"BENCH_FILE": str(folder / "drf.db")}) as port:
+    """Django REST Framework, as WSGI: under ASGI Django makes a thread and a connection for each request, and is slower."""
+    with _uvicorn("benchmarks.api_entities.drf:app", {"BENCH_FILE": str(folder / "drf.db")}, "wsgi") as port:
         yield _ready(Server("drf", port, "/patients", ""))
 
 
@@ -118,10 +118,10 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def _uvicorn(app: str, environment: dict[str, str]) -> Iterator[int]:
+def _uvicorn(app: str, environment: dict[str, str], interface: str = "asgi3") -> Iterator[int]:
     port = _free_port()
     command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--no-access-log", "--log-level", "warning"]
-    command += ["--loop", "uvloop", "--http", "httptools"]
+    command += ["--loop", "uvloop", "--http", "httptools", "--interface", interface]
     with _process(command, environment, port):
         yield port
 

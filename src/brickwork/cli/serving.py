@@ -2,8 +2,9 @@
 
 import ipaddress
 import os
+import shutil
 import sys
-import tempfile
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,27 +31,35 @@ def serve(
     platform = platform_of(context)
     settings = platform.get("web").settings
     host = host or settings.host
+    port = settings.port if port is None else port
     _check_loopback(host)
     if migrate:
         platform.migrate()
     platform.database.start()
     count = workers or settings.workers
     out.print("[yellow]no auth component: tenant and actor are taken from X-Tenant and X-Actor; loopback only[/yellow]")
-    with tempfile.TemporaryDirectory(prefix="brickwork-metrics-") as folder:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        state: State = context.obj
-        if state.settings is not None:
-            os.environ["BRICKWORK_CONFIG"] = str(state.settings)
-        platform.close()
-        uvicorn.run(
-            "brickwork.cli.serving:application",
-            factory=True,
-            host=host,
-            port=settings.port if port is None else port,
-            workers=count,
-            access_log=False,
-            log_level="info",
-        )
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_fresh_folder(platform.settings.platform.data_dir / f"metrics-{port}"))
+    state: State = context.obj
+    if state.settings is not None:
+        os.environ["BRICKWORK_CONFIG"] = str(state.settings)
+    platform.close()
+    uvicorn.run(
+        "brickwork.cli.serving:application",
+        factory=True,
+        host=host,
+        port=port,
+        workers=count,
+        access_log=False,
+        log_level="info",
+    )
+
+
+def _fresh_folder(folder: Path) -> Path:
+    """An empty folder in which the workers of this server add up their metrics. It is emptied at the start, since a
+    server that is ended by a signal doesn't come to clean up."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder.absolute()
 
 
 def application() -> object:
