@@ -106,7 +106,9 @@ def test_connections_that_the_server_cut_are_made_anew(platform, database_kind):
         name = make_url(platform.settings.database.url).database
         admin = create_engine(POSTGRES.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
         with admin.connect() as connection:
-            connection.execute(text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"), {"name": name})
+            connection.execute(
+                text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"), {"name": name}
+            )
         admin.dispose()
         assert platform.entities.create("thing", {"name": "y"}).version == 1
         assert platform.entities.count("thing") == 2

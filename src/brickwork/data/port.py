@@ -23,8 +23,6 @@ class DatabaseBackend(Protocol):
     """One kind of database."""
 
     name: str
-    #: Rows of several parameters that one statement may carry; bulk work is cut to it.
-    max_parameters: int
 
     def engines(self) -> Engines:
         """New engines for the configured URL. They commit nothing by themselves."""

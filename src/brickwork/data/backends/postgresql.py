@@ -106,7 +106,6 @@ class PostgresBackend:
     """See the module. `busy_timeout` (seconds) bounds the wait for a lock, `pool_size` the connections of a process."""
 
     name = "postgresql"
-    max_parameters = 60_000
 
     def __init__(self, url: URL, *, busy_timeout: float = 5.0, pool_size: int = 8) -> None:
         try:

@@ -56,7 +56,6 @@ class SqliteBackend:
     """See the module. `busy_timeout` is in seconds."""
 
     name = "sqlite"
-    max_parameters = 32_000
 
     def __init__(self, url: URL, *, busy_timeout: float = 5.0, pool_size: int = 8, synchronous: str = "normal") -> None:
         self._temporary: tempfile.TemporaryDirectory[str] | None = None

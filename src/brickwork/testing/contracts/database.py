@@ -1,0 +1,120 @@
+"""The contract of `brickwork.data.port.DatabaseBackend`.
+
+A backend's tests subclass `DatabaseContract` and give it the fixture `ward`: a migrated platform on a new database, with the
+tables of `brickwork.testing.ward`. What a backend declares as a capability must be there; what it doesn't must be absent.
+"""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from brickwork.data.guard import UNSCOPED
+from brickwork.errors import (
+    BrickworkError,
+    BrokenReferenceError,
+    CrossTenantError,
+    DatabaseBusyError,
+    DuplicateError,
+    ValidationError,
+)
+from brickwork.kernel.context import Context
+from brickwork.kernel.ids import uuid7
+from brickwork.kernel.platform import Platform
+from brickwork.testing.ward import Patient, Tag, Visit
+
+ALPHA, BETA = Context(tenant="alpha", actor="user:a"), Context(tenant="beta", actor="user:b")
+
+
+class DatabaseContract:
+    """Every promise of the port, a test each."""
+
+    def declares(self, ward: Platform, capability: str) -> bool:
+        """Whether the backend's registration names the capability."""
+        return capability in ward.plugins.backends[("database", ward.database.backend.name)].capabilities
+
+    def patients(self, ward: Platform) -> None:
+        """One patient for each of two tenants."""
+        for context in (ALPHA, BETA):
+            with ward.database.begin(context) as transaction:
+                transaction.session.add(Patient(name=f"of {context.tenant}"))
+
+    def test_a_raw_write_reaches_no_row_of_another_tenant(self, ward: Platform) -> None:
+        self.patients(ward)
+        try:
+            with ward.database.begin(ALPHA) as transaction, transaction.unscoped(reason="contract"):
+                statement = "UPDATE ward_patient SET name = 'stolen' WHERE tenant_id = 'beta'"
+                assert transaction.connection.execute(text(statement)).rowcount == 0
+        except CrossTenantError:
+            pass
+        with ward.database.begin(BETA, readonly=True) as transaction:
+            assert [p.name for p in transaction.session.query(Patient)] == ["of beta"]
+
+    def test_a_raw_read_is_fenced_where_that_is_declared_and_only_there(self, ward: Platform) -> None:
+        self.patients(ward)
+        with ward.database.begin(ALPHA) as transaction, transaction.unscoped(reason="contract"):
+            found = set(transaction.connection.scalars(text("SELECT tenant_id FROM ward_patient")))
+        assert found == ({"alpha"} if self.declares(ward, "read_fence") else {"alpha", "beta"})
+
+    def test_a_scope_ends_with_its_transaction(self, ward: Platform) -> None:
+        self.patients(ward)
+        with ward.database.engines.write.connect() as connection:
+            connection.execution_options(**{UNSCOPED: True})
+            statement = text("UPDATE ward_patient SET name = 'leaked'")
+            try:
+                assert connection.execute(statement).rowcount == 0
+            except (BrickworkError, SQLAlchemyError):
+                connection.rollback()
+        with ward.database.begin(ALPHA, readonly=True) as transaction:
+            assert [p.name for p in transaction.session.query(Patient)] == ["of alpha"]
+
+    def test_a_reading_transaction_writes_nothing(self, ward: Platform) -> None:
+        with pytest.raises(ValidationError, match="read-only"), ward.database.begin(ALPHA, readonly=True) as transaction:
+            transaction.session.add(Patient(name="x"))
+        with ward.database.begin(ALPHA, readonly=True) as transaction:
+            assert transaction.session.query(Patient).count() == 0
+
+    def test_what_is_rolled_back_is_gone(self, ward: Platform) -> None:
+        with pytest.raises(RuntimeError), ward.database.begin(ALPHA) as transaction:
+            transaction.session.add(Patient(name="x"))
+            transaction.session.flush()
+            raise RuntimeError
+        with ward.database.begin(ALPHA, readonly=True) as transaction:
+            assert transaction.session.query(Patient).count() == 0
+
+    def test_writes_are_audited_with_the_stamp(self, ward: Platform) -> None:
+        self.patients(ward)
+        with ward.context(tenant="alpha"):
+            entries = ward.audit.entries(entity="ward_patient").items
+        assert len(entries) == 1
+        entry = entries[0]
+        assert (entry.actor, entry.action) == ("user:a", "insert")
+        assert entry.after is not None
+        assert entry.after["name"] == "of alpha"
+
+    def test_a_taken_unique_value_is_a_duplicate_within_the_tenant_only(self, ward: Platform) -> None:
+        for context in (ALPHA, BETA):
+            with ward.database.begin(context) as transaction:
+                transaction.session.add(Tag(name="urgent"))
+        with pytest.raises(DuplicateError), ward.database.begin(ALPHA) as transaction:
+            transaction.session.add(Tag(name="urgent"))
+
+    def test_a_key_into_nothing_is_a_broken_reference(self, ward: Platform) -> None:
+        with pytest.raises(BrokenReferenceError), ward.database.begin(ALPHA) as transaction:
+            transaction.session.add(Visit(patient_id=uuid7(), reason="x"))
+
+    def test_protecting_again_changes_nothing_and_leaves_no_table_bare(self, ward: Platform) -> None:
+        ward.migrate()
+        with ward.database.begin(Context(system=True), readonly=True) as transaction:
+            assert ward.database.backend.unprotected(transaction.connection) == []
+        self.test_a_raw_write_reaches_no_row_of_another_tenant(ward)
+
+    def test_writers_overlap_where_that_is_declared_and_only_there(self, ward: Platform) -> None:
+        with ward.database.begin(ALPHA) as first:
+            first.session.add(Patient(name="first"))
+            first.session.flush()
+            if self.declares(ward, "concurrent_writers"):
+                with ward.database.begin(ALPHA) as second:
+                    second.session.add(Patient(name="second"))
+            else:
+                with pytest.raises(DatabaseBusyError), ward.database.impatient(), ward.database.begin(ALPHA):
+                    pass
