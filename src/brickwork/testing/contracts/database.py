@@ -74,10 +74,14 @@ class DatabaseContract:
             assert transaction.session.query(Patient).count() == 0
 
     def test_what_is_rolled_back_is_gone(self, ward: Platform) -> None:
-        with pytest.raises(RuntimeError), ward.database.begin(ALPHA) as transaction:
-            transaction.session.add(Patient(name="x"))
-            transaction.session.flush()
-            raise RuntimeError
+        def fail() -> None:
+            with ward.database.begin(ALPHA) as transaction:
+                transaction.session.add(Patient(name="x"))
+                transaction.session.flush()
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            fail()
         with ward.database.begin(ALPHA, readonly=True) as transaction:
             assert transaction.session.query(Patient).count() == 0
 
