@@ -3,9 +3,11 @@
 import ipaddress
 import os
 import shutil
+import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -14,6 +16,7 @@ from brickwork.cli.state import State, platform_of
 from brickwork.errors import SettingsError
 
 out = Console(stderr=True)
+_APPLICATION = "brickwork.cli.serving:application"
 #: Seconds after which the interpreter makes a busy thread give way; short, so that the event loop stays prompt.
 SWITCH_INTERVAL = 0.001
 
@@ -27,6 +30,7 @@ def serve(
 ) -> None:
     """Serve the HTTP API, with its documentation under /docs."""
     import uvicorn
+    from uvicorn.supervisors import Multiprocess
 
     platform = platform_of(context)
     settings = platform.get("web").settings
@@ -43,15 +47,40 @@ def serve(
     if state.settings is not None:
         os.environ["BRICKWORK_CONFIG"] = str(state.settings)
     platform.close()
-    uvicorn.run(
-        "brickwork.cli.serving:application",
-        factory=True,
-        host=host,
-        port=port,
-        workers=count,
-        access_log=False,
-        log_level="info",
-    )
+    options: dict[str, Any] = {"factory": True, "host": host, "port": port, "workers": count, "access_log": False}
+    if count == 1 or not hasattr(socket, "SO_REUSEPORT"):
+        uvicorn.run(_APPLICATION, **options)
+        return
+    held = _listening(host, port)  # keeps the port while workers come and go; it takes no connections itself
+    options["port"] = held.getsockname()[1]
+    door = cast("socket.socket", _Door(host, options["port"]))
+    Multiprocess(uvicorn.Config(_APPLICATION, **options), sockets=[door]).run()
+
+
+class _Door:
+    """Stands for a listening socket and becomes one in each worker process that it is sent to.
+
+    With a socket each, the kernel deals connections out evenly; on a shared one the worker that wakes first takes a whole
+    burst of them, and keeps them.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._place = (host, port)
+
+    def __reduce__(self) -> tuple[Callable[[str, int], socket.socket], tuple[str, int]]:
+        return _listening, self._place
+
+    def close(self) -> None:
+        """The supervisor has nothing to close."""
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket bound to the port, which others may be bound to as well."""
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    made.bind((host, port))
+    return made
 
 
 def _fresh_folder(folder: Path) -> Path:
