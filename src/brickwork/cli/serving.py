@@ -93,8 +93,12 @@ def _fresh_folder(folder: Path) -> Path:
 
 def application() -> object:
     """The ASGI application of one worker process."""
+    from prometheus_client import values
+
     from brickwork.web import create_app
 
+    pid = os.getpid()  # asked once: the client asks before each of several figures a request, and a system call is dear
+    values.ValueClass = values.MultiProcessValue(lambda: pid)  # type: ignore[no-untyped-call]
     sys.setswitchinterval(SWITCH_INTERVAL)
     return create_app()
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from brickwork.data import guard
 from brickwork.data.audit import AuditTrail
 from brickwork.data.backends.sqlite import SqliteBackend
+from brickwork.data.lane import Lane
 from brickwork.data.models import check_models, tenant_tables
 from brickwork.data.port import DatabaseBackend, Engines
 from brickwork.data.settings import DatabaseSettings
@@ -47,7 +48,8 @@ class Database:
         self.clock: Clock = platform.clock
         self.backend: DatabaseBackend = self._backend(settings.url)
         self.audit = AuditTrail(self)
-        self._impatient: ContextVar[bool] = ContextVar("brickwork_impatient", default=False)
+        self._impatient: ContextVar[Lane | bool] = ContextVar("brickwork_impatient", default=False)
+        self._lanes: list[Lane] = []
         self._current: ContextVar[Transaction | None] = ContextVar("brickwork_transaction", default=None)
 
     # -- transactions ------------------------------------------------------------------------------------------------
@@ -79,7 +81,8 @@ class Database:
     def begin(self, context: Context, *, readonly: bool = False) -> Iterator[Transaction]:
         """A transaction of its own for `context`, independent of the current one. Products use `transaction`."""
         scope = guard.Scope(None if context.system else context.require_tenant(), context.system)
-        with self._connection(scope, context, readonly) as connection:
+        connection = self._connection(scope, context, readonly)
+        try:
             outer = connection.get_transaction()
             assert outer is not None
             transaction = Transaction(self, connection, context, scope, readonly)
@@ -99,6 +102,8 @@ class Database:
                     transaction.end(committed=False)
                 if self._current.get() is transaction:  # a generator may be closed in a context that never saw it
                     self._current.set(previous)
+        finally:
+            self._release(connection)
 
     def stamp(self, transaction: Transaction) -> None:
         """Tell the database's audit triggers who writes in `transaction` from now on."""
@@ -125,6 +130,8 @@ class Database:
 
     def close(self) -> None:
         self.audit.stop_sealing()
+        for lane in self._lanes:
+            lane.close()
         if "engines" in self.__dict__:
             self.engines.read.dispose()
             self.engines.write.dispose()
@@ -161,10 +168,21 @@ class Database:
         """Whether the database lives in this process, so that a short statement is not worth a thread."""
         return "in_process" in self._platform.plugins.backends[("database", self.backend.name)].capabilities
 
+    def lane(self) -> Lane:
+        """Connections for one caller alone, to be used with `impatient`; closed with the database."""
+        engines = self.backend.engines()
+        for engine in {engines.read, engines.write}:
+            self.watch(engine)
+        self._lanes.append(Lane(engines))
+        return self._lanes[-1]
+
     @contextmanager
-    def impatient(self) -> Iterator[None]:
-        """A block in which a transaction that would have to wait for another writer raises `DatabaseBusyError` at once."""
-        token = self._impatient.set(True)
+    def impatient(self, lane: Lane | None = None) -> Iterator[None]:
+        """A block in which a transaction that would have to wait for another writer raises `DatabaseBusyError` at once.
+
+        With `lane`, its transactions run on the lane's connections.
+        """
+        token = self._impatient.set(lane or True)
         try:
             yield
         finally:
@@ -173,7 +191,7 @@ class Database:
     @property
     def is_impatient(self) -> bool:
         """Whether the caller is inside `impatient`."""
-        return self._impatient.get()
+        return self._impatient.get() is not False
 
     def watch(self, engine: Any) -> None:
         """Put the guard and the translation of errors on `engine`."""
@@ -201,7 +219,10 @@ class Database:
         """A connection on which a transaction for `scope` has begun."""
         engine = self.engines.read if readonly else self.engines.write
         stamp = "" if readonly else _stamp(context, self.clock)
-        impatient = not readonly and self._impatient.get()
+        lane = self._impatient.get()
+        impatient = not readonly and lane is not False
+        if isinstance(lane, Lane) and (kept := lane.take(readonly=readonly)) is not None:
+            return self._started(kept, scope, stamp, readonly, wait=not impatient)
         if impatient and not self.concurrent_writers and self.engines.write.pool.checkedout():  # type: ignore[attr-defined]
             raise DatabaseBusyError("another transaction of this process is writing")
         for last in (False, True):
@@ -210,23 +231,32 @@ class Database:
             except PoolTimeout:
                 raise DatabaseBusyError("no database connection came free in time; try again") from None
             try:
-                connection.execution_options(brickwork_scope=scope)
-                connection.begin()
-                self._begin(connection, scope, stamp, readonly, wait=not impatient)
-                return connection
-            except DatabaseBusyError:
-                connection.close()
-                raise
-            except UnavailableError:  # the server went away since the pool made its connections: make new ones
-                connection.invalidate()
-                connection.close()
-                engine.dispose()
-                if last:
+                return self._started(connection, scope, stamp, readonly, wait=not impatient)
+            except UnavailableError as error:  # the server went away since the pool made its connections: make new ones
+                if isinstance(error, DatabaseBusyError) or last:
                     raise
-            except BaseException:
-                connection.close()
-                raise
+                engine.dispose()
         raise AssertionError
+
+    def _started(self, connection: Connection, scope: guard.Scope, stamp: str, readonly: bool, *, wait: bool) -> Connection:
+        """`connection`, with a transaction begun on it."""
+        try:
+            connection.execution_options(brickwork_scope=scope)
+            connection.begin()
+            self._begin(connection, scope, stamp, readonly, wait=wait)
+        except BaseException as error:
+            if isinstance(error, UnavailableError) and not isinstance(error, DatabaseBusyError):
+                connection.invalidate()
+            elif (begun := connection.get_transaction()) is not None:
+                begun.rollback()
+            self._release(connection)
+            raise
+        return connection
+
+    def _release(self, connection: Connection) -> None:
+        lane = self._impatient.get()
+        if not (isinstance(lane, Lane) and lane.give_back(connection)):
+            connection.close()
 
     def _begin(self, connection: Connection, scope: guard.Scope, stamp: str, readonly: bool, *, wait: bool) -> None:
         try:

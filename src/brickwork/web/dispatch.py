@@ -89,7 +89,7 @@ class Dispatcher:
         writers = web.settings.threads if platform.database.concurrent_writers else 1
         self._writers = Workers(writers, "brickwork-write")
         self._waiting = 0
-        self._embedded = platform.database.embedded
+        self._lane = platform.database.lane() if platform.database.embedded else None
 
     async def answer(
         self, methods: Mapping[str, Handling], path: dict[str, str], scope: Scope, receive: Receive, send: Send
@@ -123,9 +123,9 @@ class Dispatcher:
                 raise OverloadedError("the server has more requests waiting than it can answer soon; try again")
         except BrickworkError as error:
             return self.refuse(error, headers["x-correlation-id"])
-        if self._embedded and handling.endpoint.short(scope["query_string"]):
+        if self._lane is not None and handling.endpoint.short(scope["query_string"]):
             try:
-                with self._platform.database.impatient():
+                with self._platform.database.impatient(self._lane):
                     return self._work(handling, path, scope, raw, headers)
             except DatabaseBusyError:
                 pass  # another writer is at it; nothing was done yet, and a thread may wait

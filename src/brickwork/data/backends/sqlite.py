@@ -9,6 +9,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import orjson
@@ -33,6 +34,8 @@ from brickwork.errors import (
     ValidationError,
 )
 
+#: Seconds that an impatient writer waits: less than handing the work to a thread costs.
+_IMPATIENT = 0.002
 _AUDIT_COLUMNS = "tenant_id, at, actor, action, entity, record_id, before, after, reason, correlation_id"
 
 
@@ -70,7 +73,7 @@ class SqliteBackend:
     def engines(self) -> Engines:
         assert self.url.database is not None
         Path(self.url.database).absolute().parent.mkdir(parents=True, exist_ok=True)
-        write = self._engine(pool_size=1, pragmas=("journal_mode = wal",))
+        write = self._engine(pool_size=1, pragmas=("journal_mode = wal", "busy_timeout = 0"))
         read = self._engine(pool_size=self._pool_size, pragmas=("query_only = on",))
         return Engines(read, write)
 
@@ -80,14 +83,24 @@ class SqliteBackend:
         if not readonly:
             self.stamp(connection, stamp)
         driver: Any = connection.connection.driver_connection
-        if wait or readonly:
-            driver.execute("BEGIN" if readonly else "BEGIN IMMEDIATE")
-            return
-        driver.execute("PRAGMA busy_timeout = 0")
-        try:
-            driver.execute("BEGIN IMMEDIATE")
-        finally:
-            driver.execute(f"PRAGMA busy_timeout = {int(self._timeout * 1000)}")
+        if readonly:
+            driver.execute("BEGIN")
+        else:
+            self._begin_write(driver, wait=wait)
+
+    def _begin_write(self, driver: Any, *, wait: bool) -> None:
+        """Become the one writer. SQLite's own busy handler sleeps up to 100 ms between two looks; writes take less than one."""
+        deadline = monotonic() + (self._timeout if wait else _IMPATIENT)
+        pause = 0.0001
+        while True:
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if not error.sqlite_errorname.startswith("SQLITE_BUSY") or monotonic() >= deadline:
+                    raise
+            sleep(pause)
+            pause = min(pause * 1.2, 0.005)
 
     def stamp(self, connection: Connection, stamp: str) -> None:
         session: _Session = connection.connection.info["brickwork"]
@@ -181,11 +194,11 @@ class SqliteBackend:
             _register(connection, session)
             for pragma in (
                 f"busy_timeout = {int(self._timeout * 1000)}",
+                *pragmas,
                 "foreign_keys = on",
                 f"synchronous = {self._synchronous}",
                 "cache_size = -16000",
                 "temp_store = memory",
-                *pragmas,
             ):
                 connection.execute(f"PRAGMA {pragma}")
 
