@@ -50,7 +50,7 @@ def run(*, quick: bool = False) -> dict[str, Any]:
 
 
 def compare(folder: Path, source: Path, count: int, rounds: int, admin_url: str | None) -> dict[str, list[float]]:
-    """Rows per second of both, in turn, each round into empty tables."""
+    """Rows per second of both, in turn: ours into a new tenant each round, the peer into an empty table."""
     rates: dict[str, list[float]] = {"brickwork": [], "core": []}
     with platform_on(folder, admin_url) as platform:
         for number in range(rounds):
