@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from brickwork import Component, Platform, hookimpl
+from brickwork import Backend, Component, Platform, hookimpl
 from brickwork.errors import MissingTenantError, PluginError, SettingsError, ValidationError
-from brickwork.kernel.component import Health
+from brickwork.kernel.component import ComponentSettings, Health
 from brickwork.kernel.context import carry
 from brickwork.kernel.plugins import Plugins
 
@@ -247,3 +247,53 @@ def test_a_platform_without_the_web_never_imports_fastapi(tmp_path):
     code = f"import sys; from brickwork import Platform; Platform(['entities']).entities; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.strip() == "set()"
+
+
+class PumpSettings(ComponentSettings):
+    backend: str = "hand"
+
+
+class SteamSettings(ComponentSettings):
+    pressure: int = 3
+
+
+class Pump:
+    """A service over a port with two backends, one of which has settings."""
+
+    def __init__(self, platform, settings):
+        self.backend = platform.backend("pump", settings.backend)
+
+
+class Hand:
+    def __init__(self, platform, settings):
+        self.settings = settings
+
+
+class PumpPlugin:
+    @hookimpl
+    def brickwork_components(self):
+        return [Component(name="pump", build=f"{__name__}:Pump", settings=PumpSettings)]
+
+    @hookimpl
+    def brickwork_backends(self):
+        hand = f"{__name__}:Hand"
+        return [
+            Backend(port="pump", name="hand", factory=hand),
+            Backend(port="pump", name="steam", factory=hand, settings=SteamSettings),
+        ]
+
+
+class TestBackends:
+    def test_a_backend_is_chosen_and_set_by_its_section(self):
+        section = {"pump": {"backend": "steam", "steam": {"pressure": 7}}}
+        with Platform(["pump"], settings=section, plugins=[PumpPlugin()], discover=False) as platform:
+            assert platform.get("pump").backend.settings.pressure == 7
+
+    def test_an_absent_backend_is_told_with_what_to_install(self):
+        with Platform(["pump"], settings={"pump": {"backend": "wind"}}, plugins=[PumpPlugin()], discover=False) as platform:
+            with pytest.raises(PluginError, match="installed are hand, steam.*pip install brickwork-wind"):
+                platform.get("pump")
+
+    def test_a_wrong_setting_of_a_backend_names_its_path(self):
+        with pytest.raises(SettingsError, match=r"pump\.steam\.pressure"):
+            Platform(["pump"], settings={"pump": {"steam": {"pressure": "much"}}}, plugins=[PumpPlugin()], discover=False)

@@ -1,5 +1,6 @@
 """The database of a platform: engines, transactions, and the way errors and health come out of it."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -37,6 +38,8 @@ from brickwork.kernel.ids import uuid7
 
 if TYPE_CHECKING:
     from brickwork.kernel.platform import Platform
+
+log = logging.getLogger("brickwork.data")
 
 
 class Database:
@@ -104,6 +107,8 @@ class Database:
                     self._current.set(previous)
         finally:
             self._release(connection)
+        if not readonly:
+            self._tell_committed(transaction)
 
     def stamp(self, transaction: Transaction) -> None:
         """Tell the database's audit triggers who writes in `transaction` from now on."""
@@ -274,6 +279,13 @@ class Database:
             self._platform.plugins.hook.brickwork_before_commit(platform=self._platform, transaction=transaction)
             transaction.check_whole()
             transaction.flush()
+
+    def _tell_committed(self, transaction: Transaction) -> None:
+        if self._platform.plugins.has_hook("brickwork_after_commit"):
+            try:
+                self._platform.plugins.hook.brickwork_after_commit(platform=self._platform, transaction=transaction)
+            except Exception:  # the data is committed whatever happens here
+                log.exception("a plugin failed after a commit")
 
     def _note_system_access(self, transaction: Transaction) -> None:
         if transaction.scope.system:

@@ -43,3 +43,10 @@ def brickwork_routes(platform: "Platform") -> Sequence[Any]:  # type: ignore[emp
 def brickwork_before_commit(platform: "Platform", transaction: Any) -> None:
     """Called inside each writing transaction just before it commits, with the `brickwork.data.Transaction`, whose
     `events` are what was published in it. What it writes commits with it; what it raises rolls everything back."""
+
+
+@hookspec
+def brickwork_after_commit(platform: "Platform", transaction: Any) -> None:
+    """Called right after a writing transaction has committed, with the transaction, whose `events` are what it published.
+    A process that is killed before makes no such call, so what must happen belongs into an event's handler; this is for
+    what should happen at once. What it raises is logged and changes nothing."""

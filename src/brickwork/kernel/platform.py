@@ -57,7 +57,9 @@ class Platform:
         self.clock: Clock = clock or SystemClock()
         self.contexts = ContextStack()
         self.plugins = Plugins([_module(name) for name in BUILTIN], plugins, discover=discover)
-        self.settings = read_settings(self.plugins.components, settings, file=settings_file)
+        self.settings = read_settings(
+            self.plugins.components, settings, backends=list(self.plugins.backends.values()), file=settings_file
+        )
         own: PlatformSettings = self.settings.platform
         self.plugins._check_required(own.plugins)
         wanted = components if components is not None else own.components
@@ -122,6 +124,17 @@ class Platform:
         name = key if isinstance(key, str) else self._name_for(key)
         service = self._services.get(name)
         return service if service is not None else self._build(name)
+
+    def backend(self, port: str, name: str) -> Any:
+        """A new backend `name` for `port`, built as `factory(platform, settings)`; raises `PluginError` if there is none."""
+        found = self.plugins.backends.get((port, name))
+        if found is None:
+            known = ", ".join(sorted(backend for of, backend in self.plugins.backends if of == port))
+            raise PluginError(
+                f"{port}.backend: there is no {name!r}; installed are {known}. Try: pip install brickwork-{name}",
+                field=f"{port}.backend",
+            )
+        return resolve(found.factory)(self, getattr(getattr(self.settings, port), name, found.settings()))
 
     @property
     def database(self) -> "Database":

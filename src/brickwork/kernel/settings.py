@@ -5,7 +5,7 @@ The earlier source wins. A wrong setting stops the start with the key's path, th
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, create_model
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from brickwork.errors import SettingsError
-from brickwork.kernel.component import Component, ComponentSettings
+from brickwork.kernel.component import Backend, Component, ComponentSettings
 
 FILE = "brickwork.toml"
 _SECRET_WORDS = ("secret", "password", "token", "url", "keys", "dsn")
@@ -39,13 +39,20 @@ class _Sections(BaseSettings):
 
 
 def read_settings(
-    components: Mapping[str, Component], given: Mapping[str, Any] | None = None, *, file: Path | None = None
+    components: Mapping[str, Component],
+    given: Mapping[str, Any] | None = None,
+    *,
+    backends: Iterable[Backend] = (),
+    file: Path | None = None,
 ) -> Any:
-    """One object with an attribute for `platform` and for each component; raises `SettingsError`."""
+    """One object with an attribute for `platform` and for each component; raises `SettingsError`.
+
+    A component's section holds one of each backend of its port that has settings: `[cache]`, `[cache.redis]`.
+    """
     path = file or Path(os.environ.get("BRICKWORK_CONFIG", FILE))
     if file is not None and not file.exists():
         raise SettingsError(f"settings file {file} does not exist", field=str(file))
-    model = settings_model(components, path if path.exists() else None)
+    model = settings_model(components, path if path.exists() else None, backends)
     try:
         return model(**dict(given or {}))
     except ValidationError as error:
@@ -54,7 +61,9 @@ def read_settings(
         raise SettingsError(f"{path} is not valid TOML: {error}", field=str(path)) from None
 
 
-def settings_model(components: Mapping[str, Component], toml: Path | None = None) -> type[_Sections]:
+def settings_model(
+    components: Mapping[str, Component], toml: Path | None = None, backends: Iterable[Backend] = ()
+) -> type[_Sections]:
     """The pydantic model of all sections; its JSON Schema is what `brickwork config schema` prints."""
 
     class Sections(_Sections):
@@ -72,7 +81,10 @@ def settings_model(components: Mapping[str, Component], toml: Path | None = None
 
     sections: dict[str, Any] = {"platform": (PlatformSettings, Field(default_factory=PlatformSettings))}
     for component in components.values():
-        sections[component.name] = (component.settings, Field(default_factory=component.settings))
+        own = [backend for backend in backends if backend.port == component.name and backend.settings is not ComponentSettings]
+        parts: dict[str, Any] = {b.name: (b.settings, Field(default_factory=b.settings)) for b in own}
+        section = create_model(component.settings.__name__, __base__=component.settings, **parts) if parts else component.settings
+        sections[component.name] = (section, Field(default_factory=section))
     return cast(type[_Sections], create_model("BrickworkSettings", __base__=Sections, **sections))
 
 
