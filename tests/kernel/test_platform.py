@@ -290,9 +290,9 @@ class TestBackends:
             assert platform.get("pump").backend.settings.pressure == 7
 
     def test_an_absent_backend_is_told_with_what_to_install(self):
-        with Platform(["pump"], settings={"pump": {"backend": "wind"}}, plugins=[PumpPlugin()], discover=False) as platform:
-            with pytest.raises(PluginError, match="installed are hand, steam.*pip install brickwork-wind"):
-                platform.get("pump")
+        platform = Platform(["pump"], settings={"pump": {"backend": "wind"}}, plugins=[PumpPlugin()], discover=False)
+        with pytest.raises(PluginError, match=r"installed are hand, steam.*pip install brickwork-wind"):
+            platform.get("pump")
 
     def test_a_wrong_setting_of_a_backend_names_its_path(self):
         with pytest.raises(SettingsError, match=r"pump\.steam\.pressure"):

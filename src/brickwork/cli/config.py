@@ -37,7 +37,9 @@ def schema(context: typer.Context) -> None:
     from brickwork.kernel.settings import settings_model
 
     platform = platform_of(context)
-    out.print_json(json.dumps(settings_model(platform.plugins.components, backends=platform.plugins.backends.values()).model_json_schema()))
+    plugins = platform.plugins
+    model = settings_model(plugins.components, backends=plugins.backends.values())
+    out.print_json(json.dumps(model.model_json_schema()))
 
 
 @keys.command()
