@@ -76,7 +76,7 @@ def test_applying_the_same_definition_again_changes_nothing(rooms):
 
 def test_adding_an_optional_field_rewrites_no_record(rooms, captured_events):
     rooms.types.apply(changed(view={"type": "text"}))
-    assert captured_events.of(EntityTypeChanged)[-1] == EntityTypeChanged("room", 2)
+    assert captured_events.of(EntityTypeChanged)[-1] == EntityTypeChanged(type="room", version=2)
     assert {record.version for record in rooms.query("room")} == {1}
     record = rooms.query("room", {"number": "1"}).items[0]
     assert rooms.update("room", record.id, {"view": "sea"}).data["view"] == "sea"

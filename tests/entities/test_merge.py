@@ -27,7 +27,7 @@ def test_the_winner_takes_what_it_lacks_and_keeps_what_it_has(clinic, pair, capt
     assert (record["family_name"], record["ward"], record["mrn"], record["insurance_no"]) == ("Okafor", "icu", "M-2", "A-77")
     assert clinic.get("patient", winner.id) == record
     assert [r.id for r in clinic.query("patient", {"mrn": "M-2"})] == [winner.id]
-    assert captured_events.of(EntitiesMerged) == [EntitiesMerged("patient", winner.id, loser.id)]
+    assert captured_events.of(EntitiesMerged) == [EntitiesMerged(type="patient", winner=winner.id, loser=loser.id)]
 
 
 def test_a_choice_decides_otherwise(clinic, pair):

@@ -220,9 +220,9 @@ def test_events_tell_of_each_change_and_of_none_that_was_rolled_back(clinic, cap
     with pytest.raises(RuntimeError):
         fail()
     assert captured_events.of(object)[-3:] == [
-        EntityCreated("patient", made.id, 1),
-        EntityUpdated("patient", made.id, 2, ("ward",)),
-        EntityDeleted("patient", made.id),
+        EntityCreated(type="patient", id=made.id, version=1),
+        EntityUpdated(type="patient", id=made.id, version=2, fields=("ward",)),
+        EntityDeleted(type="patient", id=made.id),
     ]
     assert clinic.count("patient") == 0
 

@@ -19,6 +19,19 @@ class Engines:
     write: Engine
 
 
+class Listener(Protocol):
+    """Hears when something happened on a channel, in whatever process."""
+
+    def wait(self, timeout: float) -> bool:
+        """Whether a signal came within `timeout` seconds. One may come for nothing; several may come as one. Raises
+        `UnavailableError` if the database can't be reached; waiting again then reconnects."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection. Another thread may be waiting."""
+        ...
+
+
 class DatabaseBackend(Protocol):
     """One kind of database."""
 
@@ -63,6 +76,18 @@ class DatabaseBackend(Protocol):
 
     def check_role(self, connection: Connection) -> None:
         """Raise `UnsafeRoleError` if the connected role could bypass the second fence."""
+        ...
+
+    def serialize(self, connection: Connection, keys: Sequence[str]) -> None:
+        """Until the transaction ends, let no other one come here with one of `keys`."""
+        ...
+
+    def listen(self, channel: str) -> Listener:
+        """A listener on `channel`, a plain identifier."""
+        ...
+
+    def signal(self, connection: Connection, channel: str) -> None:
+        """Wake the listeners on `channel` once the transaction commits; nothing where they notice commits by themselves."""
         ...
 
     def lock_schema(self, connection: Connection) -> None:

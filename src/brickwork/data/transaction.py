@@ -27,6 +27,8 @@ class Transaction:
         self.readonly = readonly
         #: What was published in this transaction, in order.
         self.events: list[object] = []
+        #: Whether deliveries of its events were stored with it.
+        self.owes = False
         #: Whether it was committed; false while it runs and after a rollback.
         self.committed = False
         #: Whether it is over, either way.

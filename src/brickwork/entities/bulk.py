@@ -68,7 +68,7 @@ class Bulk:
             result.created += len(chunk.created)
             result.ids += chunk.created
             if chunk.created:
-                transaction.publish(EntitiesImported(type, len(chunk.created), 0))
+                transaction.publish(EntitiesImported(type=type, created=len(chunk.created), updated=0))
 
         return self._run(rows, write, all_or_nothing, progress)
 
@@ -92,7 +92,7 @@ class Bulk:
             result.unchanged += chunk.unchanged
             result.ids += chunk.updated
             if chunk.updated:
-                transaction.publish(EntitiesImported(type, 0, len(chunk.updated)))
+                transaction.publish(EntitiesImported(type=type, created=0, updated=len(chunk.updated)))
 
         return self._run(changes, write, all_or_nothing, progress)
 

@@ -42,7 +42,7 @@ class Deletions:
             ]
             self._records.write(transaction, type_, changes)
             for change in changes:
-                transaction.publish(EntityDeleted(name, change["key"]))
+                transaction.publish(EntityDeleted(type=name, id=change["key"]))
 
     def restore(self, transaction: Transaction, batch: UUID) -> None:
         """Bring back everything that one deletion hid."""
@@ -58,7 +58,7 @@ class Deletions:
                 data = self._records.data(transaction, type_, row)
                 content = self._records.content(transaction, type_, row.id, data)
                 changes.append({"key": row.id, "expected": row.version, "deleted_at": None, "deletion_id": None, **content})
-                transaction.publish(EntityCreated(name, row.id, row.version + 1))
+                transaction.publish(EntityCreated(type=name, id=row.id, version=row.version + 1))
             self._records.write(transaction, type_, changes)
 
     def purge(self, transaction: Transaction, compiled: CompiledType, id: UUID) -> None:
@@ -69,7 +69,7 @@ class Deletions:
             delete(_match).where(_match.c.tenant_id == tenant, or_(_match.c.left_id == id, _match.c.right_id == id))
         )
         self._records.purge(transaction, [id])
-        transaction.publish(EntityDeleted(compiled.name, id, purged=True))
+        transaction.publish(EntityDeleted(type=compiled.name, id=id, purged=True))
 
     def _closure(
         self, transaction: Transaction, compiled: CompiledType, id: UUID

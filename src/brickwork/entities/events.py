@@ -2,11 +2,10 @@
 
 from uuid import UUID
 
-import attrs
+from brickwork.messaging.event import Event
 
 
-@attrs.frozen
-class EntityCreated:
+class EntityCreated(Event, name="entity.created", key="id"):
     """A record came into being (or was restored)."""
 
     type: str
@@ -14,8 +13,7 @@ class EntityCreated:
     version: int
 
 
-@attrs.frozen
-class EntityUpdated:
+class EntityUpdated(Event, name="entity.updated", key="id"):
     """Fields of a record changed; `fields` names them."""
 
     type: str
@@ -24,8 +22,7 @@ class EntityUpdated:
     fields: tuple[str, ...]
 
 
-@attrs.frozen
-class EntityDeleted:
+class EntityDeleted(Event, name="entity.deleted", key="id"):
     """A record was deleted, softly or (`purged`) for good."""
 
     type: str
@@ -33,8 +30,7 @@ class EntityDeleted:
     purged: bool = False
 
 
-@attrs.frozen
-class EntitiesMerged:
+class EntitiesMerged(Event, name="entity.merged", key="winner"):
     """Two records became one; the loser's id no longer answers."""
 
     type: str
@@ -42,8 +38,7 @@ class EntitiesMerged:
     loser: UUID
 
 
-@attrs.frozen
-class EntitiesImported:
+class EntitiesImported(Event, name="entity.imported", key="type"):
     """Many records were written at once; one event a batch."""
 
     type: str
@@ -51,8 +46,7 @@ class EntitiesImported:
     updated: int
 
 
-@attrs.frozen
-class EntityTypeChanged:
+class EntityTypeChanged(Event, name="entity.type-changed", key="type"):
     """A definition came into force."""
 
     type: str

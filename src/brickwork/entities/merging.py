@@ -68,7 +68,7 @@ class Merging:
             n: [before.get(n), record.data.get(n)] for n in {**before, **record.data} if before.get(n) != record.data.get(n)
         }
         self._remember(transaction, compiled, winner, loser, changed, moved)
-        transaction.publish(EntitiesMerged(type, winner, loser))
+        transaction.publish(EntitiesMerged(type=type, winner=winner, loser=loser))
         return record
 
     def history(self, transaction: Transaction, type: str, id: UUID) -> list[MergeRecord]:
@@ -105,7 +105,7 @@ class Merging:
         self._records.write(transaction, compiled, [{"key": row.id, "expected": row.version, "updated_at": now, **content}])
         if compiled.references.keys() & changes.keys():
             self._links.set_references(transaction, compiled, [(row.id, data)], replace=True)
-        transaction.publish(EntityUpdated(compiled.name, row.id, row.version + 1, tuple(changes)))
+        transaction.publish(EntityUpdated(type=compiled.name, id=row.id, version=row.version + 1, fields=tuple(changes)))
         actor = transaction.context.actor
         return Record(compiled.name, row.id, row.version + 1, data, row.created_at, row.created_by, now, actor, None, compiled)
 
@@ -148,7 +148,7 @@ class Merging:
                     continue
                 content = self._records.content(transaction, type_, row.id, type_.check_changes(values, data, now))
                 changes.append({"key": row.id, "expected": row.version, **content})
-                transaction.publish(EntityUpdated(name, row.id, row.version + 1, tuple(values)))
+                transaction.publish(EntityUpdated(type=name, id=row.id, version=row.version + 1, fields=tuple(values)))
             self._records.write(transaction, type_, changes)
 
     def _remember(
@@ -193,7 +193,7 @@ class Merging:
         self._restore_links(transaction, row)
         statement = update(_merge).where(_merge.c.tenant_id == transaction.tenant, _merge.c.id == row.id)
         transaction.execute(statement.values(undone_at=transaction._database.clock.now()))
-        transaction.publish(EntityCreated(row.type, gone.id, gone.version + 1))
+        transaction.publish(EntityCreated(type=row.type, id=gone.id, version=gone.version + 1))
         rows = [self._records.get(transaction, compiled, id) for id in (top.id, gone.id)]
         winner, loser = (self._records.record(transaction, compiled, found) for found in rows)
         return winner, loser

@@ -83,7 +83,7 @@ class Entities:
             self._records.insert(transaction, compiled, [row])
             if compiled.references:
                 self._links.set_references(transaction, compiled, [(key, clean)])
-            transaction.publish(EntityCreated(type, key, 1))
+            transaction.publish(EntityCreated(type=type, id=key, version=1))
             actor = transaction.context.actor
         return Record(type, key, 1, clean, now, actor, now, actor, None, compiled)
 
@@ -123,7 +123,7 @@ class Entities:
             self._records.write(transaction, compiled, [change])
             if compiled.references.keys() & set(changed):
                 self._links.set_references(transaction, compiled, [(row.id, after)], replace=True)
-            transaction.publish(EntityUpdated(type, row.id, row.version + 1, changed))
+            transaction.publish(EntityUpdated(type=type, id=row.id, version=row.version + 1, fields=changed))
             actor = transaction.context.actor
         return Record(type, row.id, row.version + 1, after, row.created_at, row.created_by, now, actor, None, compiled)
 

@@ -257,7 +257,7 @@ class _Run:
         report.rejected += len(faults)
         report.unchanged += len(part) - len(faults) - len(chunk.created) - len(chunk.updated)
         if chunk.created or chunk.updated:
-            transaction.publish(EntitiesImported(self._type, len(chunk.created), len(chunk.updated)))
+            transaction.publish(EntitiesImported(type=self._type, created=len(chunk.created), updated=len(chunk.updated)))
         return faults
 
     def _collect(

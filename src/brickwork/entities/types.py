@@ -185,7 +185,7 @@ class EntityTypes:
             raise DefinitionChangeError(plan.describe(), type=definition.name, harmed=plan.harmed)
         migration.run(progress)
         self._store(transaction, new, origin, first=old is None)
-        transaction.publish(EntityTypeChanged(definition.name, new.version))
+        transaction.publish(EntityTypeChanged(type=definition.name, version=new.version))
         self._cache.pop(key, None)
         self._current.discard(key)
         return new

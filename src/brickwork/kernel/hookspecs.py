@@ -35,6 +35,18 @@ def brickwork_entity_types() -> Sequence[Any]:  # type: ignore[empty-body]
 
 
 @hookspec
+def brickwork_events() -> Sequence[Any]:  # type: ignore[empty-body]
+    """Called when the messaging component is built. Returns event classes (`brickwork.messaging.Event`) for the catalogue;
+    those that a handler names are in it anyway."""
+
+
+@hookspec
+def brickwork_handlers() -> Sequence[Any]:  # type: ignore[empty-body]
+    """Called when the messaging component is built. Returns handlers, functions decorated with
+    `brickwork.messaging.handles`, or modules of them."""
+
+
+@hookspec
 def brickwork_routes(platform: "Platform") -> Sequence[Any]:  # type: ignore[empty-body]
     """Called when the web application is made. Returns `brickwork.web.Endpoint` values to serve beside the built-in ones."""
 

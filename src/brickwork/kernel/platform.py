@@ -27,11 +27,17 @@ if TYPE_CHECKING:
     from brickwork.data import AuditTrail, Database, Transaction
     from brickwork.entities import Entities
     from brickwork.kernel.aio import AsyncBridge
+    from brickwork.messaging import Messaging
 
 T = TypeVar("T")
 
 #: Modules of the components that ship with the core.
-BUILTIN = ("brickwork.data.component", "brickwork.entities.component", "brickwork.web.component")
+BUILTIN = (
+    "brickwork.data.component",
+    "brickwork.messaging.component",
+    "brickwork.entities.component",
+    "brickwork.web.component",
+)
 
 
 class Platform:
@@ -143,6 +149,10 @@ class Platform:
     @property
     def audit(self) -> "AuditTrail":
         return self.database.audit
+
+    @property
+    def messaging(self) -> "Messaging":
+        return cast("Messaging", self.get("messaging"))
 
     @property
     def entities(self) -> "Entities":

@@ -168,6 +168,18 @@ class PostgresBackend:
                 role=row[0],
             )
 
+    def serialize(self, connection: Connection, keys: Sequence[str]) -> None:
+        statement = "SELECT pg_advisory_xact_lock(hashtextextended(k, 0)) FROM (SELECT unnest(%s::text[]) AS k ORDER BY 1) s"
+        driver: Any = connection.connection.driver_connection
+        driver.execute(statement, [list(keys)])
+
+    def listen(self, channel: str) -> "NotifyListener":
+        return NotifyListener(self.url.set(drivername="postgresql").render_as_string(hide_password=False), channel)
+
+    def signal(self, connection: Connection, channel: str) -> None:
+        driver: Any = connection.connection.driver_connection
+        driver.execute("SELECT pg_notify(%s, '')", [channel])
+
     def lock_schema(self, connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
 
@@ -199,6 +211,43 @@ class PostgresBackend:
 
     def close(self) -> None:
         """Nothing beyond the engines' pools, which the database disposes of."""
+
+
+class NotifyListener:
+    """LISTEN on a connection of its own, made anew after it broke."""
+
+    def __init__(self, url: str, channel: str) -> None:
+        self._url = url
+        self._channel = channel
+        self._closed = False
+        self._connection: Any = None
+
+    def wait(self, timeout: float) -> bool:
+        import psycopg
+
+        if self._closed:
+            return False
+        try:
+            if self._connection is None:
+                connection = psycopg.connect(self._url, autocommit=True, connect_timeout=10)
+                connection.execute(f'LISTEN "{self._channel}"')
+                self._connection = connection
+                return True  # what was sent while nobody listened
+            return any(True for _ in self._connection.notifies(timeout=timeout, stop_after=1))
+        except psycopg.Error:
+            self._drop()
+            if self._closed:
+                return False
+            raise UnavailableError("the database cannot be reached") from None
+
+    def close(self) -> None:
+        self._closed = True
+        self._drop()
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
 
 def _dump(value: Any) -> str:

@@ -9,6 +9,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import Event
 from time import monotonic, sleep
 from typing import Any
 
@@ -143,6 +144,16 @@ class SqliteBackend:
     def check_role(self, connection: Connection) -> None:
         """SQLite knows no roles: the file's permissions are the operating system's matter."""
 
+    def serialize(self, connection: Connection, keys: Sequence[str]) -> None:
+        """The transaction has begun with BEGIN IMMEDIATE, which admits one writer."""
+
+    def listen(self, channel: str) -> "CommitListener":
+        assert self.url.database is not None
+        return CommitListener(self.url.database)
+
+    def signal(self, connection: Connection, channel: str) -> None:
+        """Listeners notice every commit."""
+
     def lock_schema(self, connection: Connection) -> None:
         """The transaction has begun with BEGIN IMMEDIATE, which admits one writer."""
 
@@ -207,6 +218,37 @@ class SqliteBackend:
             record.info["brickwork"].clear()
 
         return engine
+
+
+class CommitListener:
+    """Hears of every commit to the file by whatever process: SQLite keeps a counter, and to read it costs microseconds."""
+
+    #: Seconds between two looks.
+    interval = 0.01
+
+    def __init__(self, path: str) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._closed = Event()
+        self._seen = self._version()
+
+    def wait(self, timeout: float) -> bool:
+        deadline = monotonic() + timeout
+        while not self._closed.is_set():
+            if (version := self._version()) != self._seen:
+                self._seen = version
+                return True
+            left = deadline - monotonic()
+            if left <= 0:
+                return False
+            self._closed.wait(min(self.interval, left))
+        self._connection.close()
+        return False
+
+    def close(self) -> None:
+        self._closed.set()
+
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
 
 def _dump(value: Any) -> str:

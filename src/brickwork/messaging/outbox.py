@@ -1,0 +1,83 @@
+"""Writing what is owed: one row for each event and subscription, in the transaction that published the event."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, insert
+
+from brickwork.data.prepared import Prepared
+from brickwork.errors import TooLargeError
+from brickwork.kernel.ids import uuid7
+from brickwork.messaging.catalogue import Catalogue
+from brickwork.messaging.envelope import CloudEvent, wrap
+from brickwork.messaging.event import Event
+from brickwork.messaging.handler import Subscription
+from brickwork.messaging.models import DeliveryRow
+from brickwork.messaging.settings import MessagingSettings
+
+if TYPE_CHECKING:
+    from brickwork.data import Database, Transaction
+
+_table: Any = DeliveryRow.__table__
+_COLUMNS = ("tenant_id", "subscription", "queue", "ordering", "event_id", "event", "due_at", "taken", "failures")
+_INSERT = Prepared(insert(_table).values({name: bindparam(name, type_=_table.c[name].type) for name in _COLUMNS}))
+
+
+class Outbox:
+    """Turns published events into deliveries. Events that nobody handles are not stored."""
+
+    def __init__(self, database: "Database", catalogue: Catalogue, settings: MessagingSettings) -> None:
+        self._database = database
+        self._catalogue = catalogue
+        self._settings = settings
+
+    def write(self, transaction: "Transaction", cause: CloudEvent | None) -> int:
+        """Store what `transaction` owes so far; the number of deliveries."""
+        rows: list[dict[str, Any]] = []
+        now = self._database.clock.now()
+        for event in transaction.events:
+            if isinstance(event, Event) and (wanting := self._catalogue.wanting(event.event_name)):
+                rows += self._rows(transaction, event, wanting, now, cause)
+        if not rows:
+            return 0
+        if keys := {f"{row['tenant_id']}/{row['ordering']}" for row in rows if row["ordering"] is not None}:
+            # ids must grow in the order of commits within a key
+            self._database.backend.serialize(transaction.connection, sorted(keys))
+        insert_rows(transaction, rows)
+        return len(rows)
+
+    def _rows(
+        self, transaction: "Transaction", event: Event, wanting: tuple[Subscription, ...], now: datetime, cause: CloudEvent | None
+    ) -> list[dict[str, Any]]:
+        id = uuid7()
+        text = wrap(event, id, transaction.context, now, str(cause.id) if cause else None, self._settings.source)
+        if len(text) > self._settings.max_event_bytes:
+            raise TooLargeError(
+                f"event {event.event_name} has {len(text)} bytes, more than messaging.max_event_bytes "
+                f"({self._settings.max_event_bytes}); store the content and publish where it is"
+            )
+        key = event.ordering_key()
+        return [delivery(transaction.tenant, wanted, key, id, text, now) for wanted in wanting]
+
+
+def delivery(tenant: str, wanted: Subscription, key: str | None, id: Any, text: str, due: datetime) -> dict[str, Any]:
+    """The row of a new delivery."""
+    return {
+        "tenant_id": tenant,
+        "subscription": wanted.name,
+        "queue": wanted.queue,
+        "ordering": key[:200] if wanted.ordered and key is not None else None,
+        "event_id": id,
+        "event": text,
+        "due_at": due,
+        "taken": False,
+        "failures": 0,
+    }
+
+
+def insert_rows(transaction: "Transaction", rows: list[dict[str, Any]]) -> None:
+    """Store deliveries."""
+    if len(rows) == 1:
+        _INSERT.run(transaction, {name: rows[0][name] for name in _COLUMNS if name != "tenant_id"})
+    else:
+        transaction.execute(insert(_table), rows)

@@ -1,0 +1,180 @@
+"""The relay: takes what is due from the database, in batches, and hands it to the broker."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Integer, and_, cast, func, or_, select, update
+
+from brickwork.errors import BrickworkError
+from brickwork.kernel.context import Context
+from brickwork.messaging.bell import Bell
+from brickwork.messaging.catalogue import Catalogue
+from brickwork.messaging.handler import Subscription
+from brickwork.messaging.models import DeliveryRow
+from brickwork.messaging.port import MessageBroker, Parcel
+from brickwork.messaging.settings import MessagingSettings
+
+if TYPE_CHECKING:
+    from brickwork.data import Database, Transaction
+
+log = logging.getLogger("brickwork.messaging")
+
+_table: Any = DeliveryRow.__table__
+_earlier: Any = _table.alias("earlier")
+#: Deliveries taken in one transaction.
+BATCH = 100
+#: Seconds for which a process holds what it took for itself; it renews three times in that time.
+LEASE = 15.0
+
+
+class Relay:
+    """Moves deliveries of `queues` to the broker; several at once, in any number of processes, share the work."""
+
+    def __init__(
+        self,
+        database: "Database",
+        catalogue: Catalogue,
+        broker: MessageBroker,
+        bell: Bell,
+        settings: MessagingSettings,
+        queues: Sequence[str],
+    ) -> None:
+        self._database = database
+        self._catalogue = catalogue
+        self._broker = broker
+        self._bell = bell
+        self._settings = settings
+        self._queues = queues
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Run in threads until `stop`."""
+        self._bell.listen()
+        loops = [("relay", self._run), *([("relay-renew", self._renew)] if self._broker.local else [])]
+        for name, loop in loops:
+            thread = threading.Thread(target=loop, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Take nothing more; what was taken is let go when it isn't renewed."""
+        self._stop.set()
+        self._bell.ring()
+        for thread in self._threads:
+            thread.join()
+
+    def once(self) -> int:
+        """Move what is due and has room; the number of parcels."""
+        moved = 0
+        for queue in self._queues:
+            room = min(self._broker.room(queue), BATCH)
+            if room > 0:
+                parcels = self.take(queue, room)
+                if parcels:
+                    self._broker.send(parcels)
+                    moved += len(parcels)
+        return moved
+
+    def take(self, queue: str, most: int) -> list[Parcel]:
+        """Take up to `most` due deliveries of a queue, the longest due first, within the limits of their subscriptions."""
+        known = [s for s in self._catalogue.subscriptions.values() if s.queue == queue]
+        if not known:
+            return []
+        with self._database.begin(Context(system=True)) as transaction:
+            if not self._broker.local:
+                most = min(most, self._settings.window - self._in_flight(transaction, queue))
+            limited = [s for s in known if s.concurrency is not None]
+            rows: list[Any] = []
+            if free := [s.name for s in known if s.concurrency is None]:
+                rows += self._claim(transaction, queue, free, most, known)
+            for subscription in limited:
+                if most > len(rows):
+                    rows += self._claim_limited(transaction, subscription, most - len(rows))
+        rows.sort(key=lambda row: int(row.id))
+        return [Parcel(row.id, row.tenant_id, row.subscription, queue, row.event) for row in rows]
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _claim(
+        self, transaction: "Transaction", queue: str, names: list[str], most: int, among: Sequence[Subscription]
+    ) -> list[Any]:
+        if most <= 0:
+            return []
+        now = self._database.clock.now()
+        lease = LEASE if self._broker.local else self._settings.redelivery + max(s.timeout for s in among)
+        conditions = [_table.c.queue == queue, _table.c.due_at <= now, _table.c.subscription.in_(names)]
+        if any(s.ordered for s in among):
+            waits = select(_earlier.c.id).where(
+                _earlier.c.tenant_id == _table.c.tenant_id,
+                _earlier.c.subscription == _table.c.subscription,
+                _earlier.c.ordering == _table.c.ordering,
+                _earlier.c.id < _table.c.id,
+            )
+            conditions.append(or_(_table.c.ordering.is_(None), ~waits.exists()))
+        picked = (
+            select(_table.c.id)
+            .where(and_(*conditions))
+            .order_by(_table.c.due_at, _table.c.id)
+            .limit(most)
+            .with_for_update(skip_locked=True, of=_table)
+            .cte("picked")
+            .prefix_with("MATERIALIZED")
+        )
+        # one that is due although it was taken went missing with the process that had it
+        lost = _table.c.failures + cast(_table.c.taken, Integer)
+        statement = (
+            update(_table)
+            .where(_table.c.id.in_(select(picked.c.id)))
+            .values(due_at=now + timedelta(seconds=lease), taken=True, failures=lost)
+            .returning(_table.c.id, _table.c.tenant_id, _table.c.subscription, _table.c.event)
+        )
+        return list(transaction.execute(statement).all())
+
+    def _claim_limited(self, transaction: "Transaction", subscription: Subscription, most: int) -> list[Any]:
+        # one relay at a time counts and takes
+        self._database.backend.serialize(transaction.connection, [f"subscription/{subscription.name}"])
+        counted = select(func.count()).select_from(_table)
+        counted = counted.where(_table.c.subscription == subscription.name, _table.c.taken, _table.c.due_at > self._now())
+        assert subscription.concurrency is not None
+        most = min(most, subscription.concurrency - int(transaction.execute(counted).scalar_one()))
+        return self._claim(transaction, subscription.queue, [subscription.name], most, [subscription])
+
+    def _in_flight(self, transaction: "Transaction", queue: str) -> int:
+        flying = select(_table.c.id).where(_table.c.queue == queue, _table.c.due_at > self._now(), _table.c.taken)
+        return int(
+            transaction.execute(select(func.count()).select_from(flying.limit(self._settings.window).subquery())).scalar_one()
+        )
+
+    def _now(self) -> Any:
+        return self._database.clock.now()
+
+    def _run(self) -> None:
+        pause = 0.0
+        while not self._stop.is_set():
+            try:
+                moved = self.once()
+                pause = 0.0
+                if not moved:
+                    self._bell.wait(self._settings.poll)
+            except BrickworkError as error:
+                log.warning("the relay could not work, it tries again: %s", error.message)
+                pause = min(max(pause * 2, 0.1), 5.0)
+                self._stop.wait(pause)
+            except Exception:
+                log.exception("the relay failed, it tries again")
+                self._stop.wait(1.0)
+
+    def _renew(self) -> None:
+        held: Any = self._broker
+        while not self._stop.wait(LEASE / 3):
+            if ids := held.held():
+                try:
+                    with self._database.begin(Context(system=True)) as transaction:
+                        due = self._now() + timedelta(seconds=LEASE)
+                        transaction.execute(update(_table).where(_table.c.id.in_(ids), _table.c.taken).values(due_at=due))
+                except BrickworkError as error:
+                    log.warning("leases were not renewed: %s", error.message)

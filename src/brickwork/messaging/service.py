@@ -1,0 +1,136 @@
+"""Messaging as a product sees it: `platform.messaging`."""
+
+from collections.abc import Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from brickwork.kernel.component import Health
+from brickwork.kernel.context import Context
+from brickwork.messaging.bell import Bell
+from brickwork.messaging.catalogue import Catalogue
+from brickwork.messaging.consumer import Consumer
+from brickwork.messaging.dead import DeadLetters, DeadLettersGrew
+from brickwork.messaging.envelope import CloudEvent
+from brickwork.messaging.handler import subscriptions_of
+from brickwork.messaging.models import DeliveryRow
+from brickwork.messaging.outbox import Outbox
+from brickwork.messaging.port import MessageBroker
+from brickwork.messaging.relay import BATCH, Relay
+from brickwork.messaging.settings import MessagingSettings
+
+if TYPE_CHECKING:
+    from brickwork.data import Transaction
+    from brickwork.kernel.platform import Platform
+    from brickwork.messaging.worker import Worker
+
+_table: Any = DeliveryRow.__table__
+
+
+class Messaging:
+    """Events and their handlers. Publish with `transaction.publish(event)`."""
+
+    def __init__(self, platform: "Platform", settings: MessagingSettings) -> None:
+        self.settings = settings
+        self.catalogue = Catalogue()
+        self._platform = platform
+        self._database = platform.database
+        self._cause: ContextVar[CloudEvent | None] = ContextVar("brickwork_cause", default=None)
+        self.bell = Bell(platform.database)
+        self.dead = DeadLetters(platform.database, self.catalogue, settings, self.bell)
+        self.consumer = Consumer(platform, self.catalogue, self.dead, self.bell, self._cause)
+        self._outbox = Outbox(platform.database, self.catalogue, settings)
+        self._broker: MessageBroker | None = None
+        self._worker: Worker | None = None
+        self.catalogue.add_event(DeadLettersGrew)
+        for events in platform.plugins.hook.brickwork_events():
+            for event in events:
+                self.catalogue.add_event(event)
+        for sources in platform.plugins.hook.brickwork_handlers():
+            self.subscribe(*sources)
+
+    def subscribe(self, *sources: object) -> None:
+        """Add handlers: functions decorated with `@handles`, or modules of them. Those of plugins are there already."""
+        for source in sources:
+            self.catalogue.add(subscriptions_of(source))
+
+    @property
+    def broker(self) -> MessageBroker:
+        """The broker that settings name, made on first use."""
+        if self._broker is None:
+            self._broker = self._platform.backend("messaging", self.settings.backend)
+        return self._broker
+
+    @property
+    def cause(self) -> CloudEvent | None:
+        """The event that is being handled here and now."""
+        return self._cause.get()
+
+    def queues(self) -> list[str]:
+        """The queues that handlers use."""
+        return sorted({subscription.queue for subscription in self.catalogue.subscriptions.values()})
+
+    def worker(self, queues: Sequence[str] | None = None, *, threads: int | None = None) -> "Worker":
+        """A worker for this process, not started yet."""
+        from brickwork.messaging.worker import Worker
+
+        return Worker(self, queues, threads)
+
+    def relay(self, queues: Sequence[str]) -> Relay:
+        """A relay for `queues`, not started yet."""
+        return Relay(self._database, self.catalogue, self.broker, self.bell, self.settings, queues)
+
+    def drain(self, *, most: int = 10_000) -> int:
+        """Handle what is due, here and now, in the caller's thread; how many handlers succeeded. For tests and scripts: what
+        failed and is to be tried later stays for later."""
+        from brickwork.messaging.backends.sql import SqlBroker
+
+        # straight from the database, whatever broker the settings name
+        relay = Relay(self._database, self.catalogue, SqlBroker(self._platform, self.settings), self.bell, self.settings, [])
+        done = handled = 0
+        while handled < most:
+            parcels = [parcel for queue in self.queues() for parcel in relay.take(queue, BATCH)]
+            if not parcels:
+                return done
+            for parcel in parcels:
+                done += self.consumer.handle(parcel)
+                handled += 1
+        return done
+
+    def backlog(self) -> dict[str, int]:
+        """How many events wait for each handler, over all tenants; names without a handler here are of other products."""
+        with self._database.begin(Context(system=True), readonly=True) as transaction:
+            counted = select(_table.c.subscription, func.count()).group_by(_table.c.subscription)
+            rows: Any = transaction.execute(counted).all()
+            return {name: int(count) for name, count in rows}
+
+    # -- life ----------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Handle events in this process too, where settings or an embedded database say so."""
+        inside = self.settings.in_server
+        if (self._database.embedded if inside is None else inside) and self.queues():
+            self._worker = self.worker()
+            self._worker.start()
+
+    def health(self) -> Health:
+        """The broker's, once it was used."""
+        return Health(True, "not used yet") if self._broker is None else self._broker.health()
+
+    def close(self) -> None:
+        if self._worker is not None:
+            self._worker.stop()
+        self.bell.close()
+        if self._broker is not None:
+            self._broker.close()
+
+    # -- the moments of a transaction ----------------------------------------------------------------------------------
+
+    def _before_commit(self, transaction: "Transaction") -> None:
+        if self._outbox.write(transaction, self._cause.get()):
+            transaction.owes = True
+
+    def _after_commit(self, transaction: "Transaction") -> None:
+        if transaction.owes:
+            self.bell.ring()

@@ -1,0 +1,29 @@
+"""The `[messaging]` section."""
+
+from pydantic import Field
+
+from brickwork.kernel.component import ComponentSettings
+
+
+class MessagingSettings(ComponentSettings):
+    #: "sql" needs no server; "redis" and "rabbitmq" come with plugins.
+    backend: str = "sql"
+    #: The `source` attribute of events, a URI reference.
+    source: str = "/brickwork"
+    #: Threads that run handlers in a worker process.
+    threads: int = Field(default=4, ge=1, le=256)
+    #: Run handlers in the process that serves HTTP. None: where the database is embedded.
+    in_server: bool | None = None
+    #: Seconds after which an event that was handed to the broker, and of which nothing was heard, is handed over again.
+    #: A handler's own timeout is added.
+    redelivery: float = Field(default=60.0, gt=0)
+    #: Events of one queue that are handed over and not yet handled; the rest waits in the database.
+    window: int = Field(default=1000, ge=1)
+    #: Seconds between looks at the database where no signal comes.
+    poll: float = Field(default=1.0, gt=0)
+    #: Dead letters of a tenant and subscription at which `message.dead_letters_grew` is published (again at each doubling).
+    dead_letter_alarm: int = Field(default=10, ge=1)
+    #: Days that decided dead letters are kept.
+    dead_letter_days: int = Field(default=90, ge=1)
+    #: Largest event in bytes of JSON.
+    max_event_bytes: int = Field(default=1_048_576, ge=1024)
