@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Integer, and_, cast, func, or_, select, update
 
-from brickwork.errors import BrickworkError
+from brickwork.errors import BrickworkError, UnavailableError
 from brickwork.kernel.context import Context
 from brickwork.messaging.bell import Bell
 from brickwork.messaging.catalogue import Catalogue
@@ -75,7 +75,7 @@ class Relay:
             if room > 0:
                 parcels = self.take(queue, room)
                 if parcels:
-                    self._broker.send(parcels)
+                    self._send(parcels)
                     moved += len(parcels)
         return moved
 
@@ -148,6 +148,16 @@ class Relay:
         return int(
             transaction.execute(select(func.count()).select_from(flying.limit(self._settings.window).subquery())).scalar_one()
         )
+
+    def _send(self, parcels: list[Parcel]) -> None:
+        try:
+            self._broker.send(parcels)
+        except UnavailableError:
+            ids = [parcel.id for parcel in parcels]
+            with self._database.begin(Context(system=True)) as transaction:
+                values = {"due_at": self._now(), "taken": False}
+                transaction.execute(update(_table).where(_table.c.id.in_(ids), _table.c.taken).values(values))
+            raise
 
     def _now(self) -> Any:
         return self._database.clock.now()

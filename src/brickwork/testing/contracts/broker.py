@@ -189,7 +189,7 @@ class BrokerContract:
         with working.system_context(reason="test"):
             until(lambda: len(working.messaging.dead.list().items) == 2)
             letters = working.messaging.dead.list().items
-        assert {letter.event for letter in letters} == {"{}", "\ufffd not a message"}
+        assert {str(letter.event) for letter in letters} == {"{}", "\ufffd not a message"}
 
     def test_health_tells_that_it_answers(self, platform: Platform) -> None:
         assert platform.messaging.broker.health().ok

@@ -1,0 +1,19 @@
+"""The settings of the RabbitMQ broker."""
+
+from pydantic import Field
+
+from brickwork.kernel.component import ComponentSettings
+
+
+class RabbitmqMessagingSettings(ComponentSettings):
+    """`[messaging.rabbitmq]`."""
+
+    url: str = "amqp://guest:guest@127.0.0.1:5672/%2f"
+    #: Begins the names of queues and exchanges.
+    prefix: str = Field(default="brickwork", pattern=r"^[a-z0-9_.-]+$")
+    #: Messages that a worker process has fetched and not yet handled.
+    prefetch: int = Field(default=50, ge=1, le=65_535)
+    #: Deliveries after which the server moves a message to the dead-letter queue.
+    delivery_limit: int = Field(default=10, ge=1)
+    #: Seconds to wait for the server's confirmation.
+    confirm_timeout: float = Field(default=10.0, gt=0)

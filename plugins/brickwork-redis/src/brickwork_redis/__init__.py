@@ -1,0 +1,19 @@
+"""Redis for brickwork."""
+
+from collections.abc import Sequence
+
+from brickwork import Backend, hookimpl
+from brickwork_redis.settings import RedisMessagingSettings
+
+
+@hookimpl
+def brickwork_backends() -> Sequence[Backend]:
+    return [
+        Backend(
+            port="messaging",
+            name="redis",
+            factory="brickwork_redis.messaging:RedisMessageBroker",
+            summary="dramatiq's Redis broker",
+            settings=RedisMessagingSettings,
+        )
+    ]

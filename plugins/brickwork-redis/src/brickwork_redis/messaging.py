@@ -1,0 +1,106 @@
+"""Parcels over Redis, by dramatiq's broker."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import redis
+from dramatiq import Broker, Consumer, Message, MessageProxy
+from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
+from dramatiq.errors import DecodeError
+
+from brickwork.errors import UnavailableError
+from brickwork.kernel.component import Health
+from brickwork.messaging.backends.sql import ACTOR
+from brickwork.messaging.port import Parcel, Unreadable
+from brickwork_redis.settings import RedisMessagingSettings
+
+if TYPE_CHECKING:
+    from brickwork.kernel.platform import Platform
+
+#: Parcels sent at most in one go.
+ROOM = 1000
+
+
+class RedisMessageBroker:
+    """See the module."""
+
+    local = False
+
+    def __init__(self, platform: "Platform", settings: RedisMessagingSettings) -> None:
+        self._settings = settings
+        self._client: Any = redis.Redis.from_url(settings.url, socket_connect_timeout=5, health_check_interval=30)
+        self._sender = self._broker(None)
+
+    def setup(self, queues: Sequence[str]) -> list[str]:
+        self._reach(self._client.ping)
+        return [f"queue {self._settings.prefix}:{queue} (a list, made with the first message)" for queue in sorted(queues)]
+
+    def room(self, queue: str) -> int:
+        return ROOM
+
+    def send(self, parcels: Sequence[Parcel]) -> None:
+        for parcel in parcels:
+            self._reach(self._sender.enqueue, Message(parcel.queue, ACTOR, parcel.arguments(), {}, {}))
+
+    def transport(self, unreadable: Unreadable) -> Broker:
+        return self._broker(unreadable)
+
+    def depth(self, queue: str) -> int:
+        return int(self._reach(self._client.llen, f"{self._settings.prefix}:{queue}"))
+
+    def health(self) -> Health:
+        try:
+            self.setup([])
+        except UnavailableError as error:
+            return Health(False, error.message)
+        return Health(True, "redis")
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _broker(self, unreadable: Unreadable | None) -> "_Transport":
+        return _Transport(unreadable, self._client, self._settings)
+
+    def _reach(self, function: Any, *arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except redis.RedisError as error:
+            raise UnavailableError(f"Redis can't be used: {type(error).__name__}") from None
+
+
+class _Transport(RedisBroker):  # type: ignore[misc]
+    """dramatiq's broker without delay queues: what is to wait, waits in the database."""
+
+    def __init__(self, unreadable: Unreadable | None, client: Any, settings: RedisMessagingSettings) -> None:
+        timeout = int(settings.heartbeat * 1000)
+        super().__init__(
+            client=client, middleware=[], namespace=settings.prefix, heartbeat_timeout=timeout, maintenance_chance=10_000
+        )
+        self.unreadable = unreadable
+
+    @property
+    def consumer_class(self) -> Any:
+        return _Consumer
+
+    def declare_queue(self, queue_name: str) -> None:
+        if queue_name not in self.queues:
+            self.queues.add(queue_name)
+            self.emit_after("declare_queue", queue_name)
+
+
+class _Consumer(_RedisConsumer, Consumer):  # type: ignore[misc]
+    def __next__(self) -> MessageProxy | None:
+        try:
+            found: MessageProxy | None = super().__next__()
+        except DecodeError as error:
+            self._set_aside(bytes(error.data))
+            return None
+        return found
+
+    def _set_aside(self, raw: bytes) -> None:
+        """dramatiq would stumble over it again and again."""
+        self.broker.unreadable(self.queue_name, raw)
+        key = f"{self.broker.namespace}:{self.queue_name}.msgs"
+        for id, data in list(self.broker.client.hscan_iter(key)):
+            if data == raw:
+                self.broker.do_ack(self.queue_name, id)

@@ -1,0 +1,15 @@
+"""The settings of the Redis backends."""
+
+from pydantic import Field
+
+from brickwork.kernel.component import ComponentSettings
+
+
+class RedisMessagingSettings(ComponentSettings):
+    """`[messaging.redis]`."""
+
+    url: str = "redis://127.0.0.1:6379/0"
+    #: Begins every key.
+    prefix: str = Field(default="brickwork", pattern=r"^[a-z0-9_:-]+$")
+    #: Seconds without a sign of life after which a worker's messages go back into the queue.
+    heartbeat: float = Field(default=15.0, gt=0)

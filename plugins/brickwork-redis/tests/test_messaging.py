@@ -1,0 +1,59 @@
+"""Redis keeps the broker's contract."""
+
+import os
+import secrets
+
+import pytest
+
+from brickwork.testing.contracts.broker import BrokerContract
+from brickwork.testing.plugin import absent
+
+URL = os.environ.get("BRICKWORK_TEST_REDIS", "redis://127.0.0.1:6379/15")
+
+
+@pytest.fixture
+def client():
+    import redis
+
+    made = redis.Redis.from_url(URL)
+    try:
+        made.ping()
+    except redis.ConnectionError as error:
+        absent(f"no Redis for tests ({error}); set BRICKWORK_TEST_REDIS")
+    yield made
+    made.close()
+
+
+class TestRedis(BrokerContract):
+    @pytest.fixture
+    def broker_section(self, client):
+        prefix = f"bwtest-{secrets.token_hex(4)}"
+        yield {"backend": "redis", "redis": {"url": URL, "prefix": prefix}}
+        for key in client.scan_iter(f"{prefix}:*"):
+            client.delete(key)
+
+    @pytest.fixture
+    def inject(self, client, broker_section):
+        prefix = broker_section["redis"]["prefix"]
+
+        def put(queue, raw):
+            id = secrets.token_hex(4)
+            client.hset(f"{prefix}:{queue}.msgs", id, raw)
+            client.rpush(f"{prefix}:{queue}", id)
+
+        return put
+
+
+def test_a_server_that_is_away_is_told_at_the_start(make_platform):
+    """Port 1 stands for a server that is not there."""
+    from brickwork.errors import UnavailableError
+    from brickwork.testing.contracts.broker import Knocked, handles
+
+    @handles(Knocked)
+    def open_(platform, event): ...
+
+    platform = make_platform(messaging={"backend": "redis", "redis": {"url": "redis://127.0.0.1:1/0"}})
+    platform.messaging.subscribe(open_)
+    with pytest.raises(UnavailableError, match="Redis"):
+        platform.messaging.worker().start()
+    assert not platform.messaging.health().ok
