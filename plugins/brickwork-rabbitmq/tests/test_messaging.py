@@ -49,7 +49,7 @@ def test_the_queues_are_quorum_queues_with_a_dead_letter_exchange(make_platform,
     platform.messaging.broker.setup(["default"])
     prefix = section["rabbitmq"]["prefix"]
     # declaring with other arguments is refused, and the refusal tells those of the queue
-    with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="x-queue-type|x-dead-letter|x-delivery"):
+    with pytest.raises(pika.exceptions.ChannelClosedByBroker, match=r"x-queue-type|x-dead-letter|x-delivery"):
         channel.connection.channel().queue_declare(f"{prefix}.default", durable=True)
     channel.connection.channel().exchange_declare(f"{prefix}.dead", passive=True)
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from brickwork import __version__
-from brickwork.cli import audit, config, db, entities, serving
+from brickwork.cli import audit, config, db, entities, messaging, serving, working
 from brickwork.cli.state import State, platform_of
 from brickwork.errors import BrickworkError
 
@@ -24,7 +24,11 @@ app.add_typer(config.app, name="config")
 app.add_typer(config.keys, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(entities.app, name="entities")
+app.add_typer(messaging.events, name="events")
+app.add_typer(messaging.app, name="messaging")
+app.add_typer(messaging.dead, name="dead")
 app.command("serve")(serving.serve)
+app.command("worker")(working.worker)
 
 
 @app.callback(invoke_without_command=True)
@@ -37,6 +41,8 @@ def options(
     if version:
         out.print(f"brickwork {__version__}", highlight=False)
         raise typer.Exit
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # the product's modules lie where its settings do
     context.obj = State(settings)
 
 

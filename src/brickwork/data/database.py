@@ -1,7 +1,7 @@
 """The database of a platform: engines, transactions, and the way errors and health come out of it."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("brickwork.data")
 
+#: Sends a statement in the same round trip as the beginning of a transaction.
+Opening = Callable[[Transaction], Any]
+
 
 class Database:
     """Gives transactions. One a platform: `platform.database`."""
@@ -75,26 +78,33 @@ class Database:
             raise ValidationError("a write was tried inside a read-only transaction")
         else:
             deed = current.context.reason
-            with current.speaking_as(context), current.savepoint():
+            with current.speaking_as(context), current.joined():
                 if context.reason != deed:
                     self._note_system_access(current)
                 yield current
 
     @contextmanager
-    def begin(self, context: Context, *, readonly: bool = False) -> Iterator[Transaction]:
-        """A transaction of its own for `context`, independent of the current one. Products use `transaction`."""
+    def begin(
+        self, context: Context, *, readonly: bool = False, first: Opening | None = None, savepoints: bool = True
+    ) -> Iterator[Transaction]:
+        """A transaction of its own for `context`, independent of the current one. Products use `transaction`.
+
+        `first` sends a statement in the same round trip as the beginning; what it returns is `Transaction.opened`. Without
+        `savepoints`, blocks that join this transaction can't fail by themselves: what is raised in one fails the whole.
+        """
         scope = guard.Scope(None if context.system else context.require_tenant(), context.system)
-        connection = self._connection(scope, context, readonly)
+        transaction = self._begun(context, scope, readonly, first)
+        transaction.savepoints = savepoints
+        connection = transaction.connection
         try:
             outer = connection.get_transaction()
             assert outer is not None
-            transaction = Transaction(self, connection, context, scope, readonly)
             previous = self._current.get()
             self._current.set(transaction)
             try:
                 yield transaction
                 self._finish(transaction)
-                outer.commit()
+                self._commit(transaction, outer)
                 transaction.end(committed=True)
             except BaseException:
                 if outer.is_active:
@@ -220,14 +230,29 @@ class Database:
             )
         return current
 
-    def _connection(self, scope: guard.Scope, context: Context, readonly: bool) -> Connection:
-        """A connection on which a transaction for `scope` has begun."""
+    def _commit(self, transaction: Transaction, outer: Any) -> None:
+        if not transaction.last:
+            outer.commit()
+            return
+        try:
+            with self.backend.together(transaction.connection):
+                for send in transaction.last:
+                    send(transaction)
+                outer.commit()
+        except Exception as error:
+            known = self.backend.translate(error)
+            if known is None:
+                raise
+            raise known from None
+
+    def _begun(self, context: Context, scope: guard.Scope, readonly: bool, first: Opening | None) -> Transaction:
+        """A transaction for `scope` that has begun."""
         engine = self.engines.read if readonly else self.engines.write
         stamp = "" if readonly else _stamp(context, self.clock)
         lane = self._impatient.get()
         impatient = not readonly and lane is not False
         if isinstance(lane, Lane) and (kept := lane.take(readonly=readonly)) is not None:
-            return self._started(kept, scope, stamp, readonly, wait=not impatient)
+            return self._started(kept, context, scope, stamp, readonly, first, wait=not impatient)
         if impatient and not self.concurrent_writers and self.engines.write.pool.checkedout():  # type: ignore[attr-defined]
             raise DatabaseBusyError("another transaction of this process is writing")
         for last in (False, True):
@@ -236,19 +261,30 @@ class Database:
             except PoolTimeout:
                 raise DatabaseBusyError("no database connection came free in time; try again") from None
             try:
-                return self._started(connection, scope, stamp, readonly, wait=not impatient)
+                return self._started(connection, context, scope, stamp, readonly, first, wait=not impatient)
             except UnavailableError as error:  # the server went away since the pool made its connections: make new ones
                 if isinstance(error, DatabaseBusyError) or last:
                     raise
                 engine.dispose()
         raise AssertionError
 
-    def _started(self, connection: Connection, scope: guard.Scope, stamp: str, readonly: bool, *, wait: bool) -> Connection:
-        """`connection`, with a transaction begun on it."""
+    def _started(
+        self,
+        connection: Connection,
+        context: Context,
+        scope: guard.Scope,
+        stamp: str,
+        readonly: bool,
+        first: Opening | None,
+        *,
+        wait: bool,
+    ) -> Transaction:
+        """A transaction, begun on `connection`."""
         try:
             connection.execution_options(brickwork_scope=scope)
             connection.begin()
-            self._begin(connection, scope, stamp, readonly, wait=wait)
+            transaction = Transaction(self, connection, context, scope, readonly)
+            self._begin(transaction, stamp, first, wait=wait)
         except BaseException as error:
             if isinstance(error, UnavailableError) and not isinstance(error, DatabaseBusyError):
                 connection.invalidate()
@@ -256,16 +292,22 @@ class Database:
                 begun.rollback()
             self._release(connection)
             raise
-        return connection
+        return transaction
 
     def _release(self, connection: Connection) -> None:
         lane = self._impatient.get()
         if not (isinstance(lane, Lane) and lane.give_back(connection)):
             connection.close()
 
-    def _begin(self, connection: Connection, scope: guard.Scope, stamp: str, readonly: bool, *, wait: bool) -> None:
+    def _begin(self, transaction: Transaction, stamp: str, first: Opening | None, *, wait: bool) -> None:
+        connection, scope, readonly = transaction.connection, transaction.scope, transaction.readonly
         try:
-            self.backend.begin(connection, scope, stamp, readonly=readonly, wait=wait)
+            if first is None:
+                self.backend.begin(connection, scope, stamp, readonly=readonly, wait=wait)
+                return
+            with self.backend.together(connection):
+                self.backend.begin(connection, scope, stamp, readonly=readonly, wait=wait)
+                transaction.opened = first(transaction)
         except Exception as error:
             known = self.backend.translate(error)
             if known is None:

@@ -1,6 +1,7 @@
 """The port of the database component: what a dialect must do so that the rest of brickwork needs no `if postgres`."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import attrs
@@ -86,8 +87,13 @@ class DatabaseBackend(Protocol):
         """A listener on `channel`, a plain identifier."""
         ...
 
-    def signal(self, connection: Connection, channel: str) -> None:
-        """Wake the listeners on `channel` once the transaction commits; nothing where they notice commits by themselves."""
+    def signal(self, engines: Engines, channel: str) -> None:
+        """Wake the listeners on `channel`; nothing where they notice commits by themselves."""
+        ...
+
+    def together(self, connection: Connection) -> AbstractContextManager[Any]:
+        """A block whose statements may travel in one round trip; their results are there, and their errors raised, at its
+        end at the latest."""
         ...
 
     def lock_schema(self, connection: Connection) -> None:

@@ -64,6 +64,10 @@ class Prepared:
         cursor.close()
         return count
 
+    def send(self, transaction: "Transaction", parameters: Mapping[str, Any]) -> Any:
+        """The driver's cursor, whose results may not be there yet inside `DatabaseBackend.together`."""
+        return self._send(transaction, parameters)[0]
+
     def _send(self, transaction: "Transaction", parameters: Mapping[str, Any]) -> tuple[Any, _Plan]:
         dialect = transaction.connection.dialect
         plan = self._plans.get(dialect.name)

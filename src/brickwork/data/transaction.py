@@ -1,6 +1,6 @@
 """A transaction: one connection, one tenant, an ORM session on demand, and the events that commit with the data."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,12 @@ class Transaction:
         self.events: list[object] = []
         #: Whether deliveries of its events were stored with it.
         self.owes = False
+        #: What `first` of `Database.begin` gave.
+        self.opened: Any = None
+        #: Sent in the same round trip as the commit, whatever comes of the results.
+        self.last: list[Callable[[Transaction], object]] = []
+        #: Whether blocks that join are savepoints.
+        self.savepoints = True
         #: Whether it was committed; false while it runs and after a rollback.
         self.committed = False
         #: Whether it is over, either way.
@@ -74,6 +80,20 @@ class Transaction:
         if self.readonly:
             raise ValidationError("an event can't be published in a read-only transaction")
         self.events.append(event)
+
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """A block of somebody who joins this transaction."""
+        if self.savepoints:
+            with self.savepoint():
+                yield
+            return
+        try:
+            yield
+            self.flush()
+        except BaseException:
+            self.broken = True
+            raise
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

@@ -19,7 +19,7 @@ from brickwork.kernel.component import (
 )
 from brickwork.kernel.context import Context, ContextStack
 from brickwork.kernel.plugins import Plugins
-from brickwork.kernel.settings import PlatformSettings, read_settings
+from brickwork.kernel.settings import PlatformSettings, read_modules, read_settings
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -62,7 +62,8 @@ class Platform:
     ) -> None:
         self.clock: Clock = clock or SystemClock()
         self.contexts = ContextStack()
-        self.plugins = Plugins([_module(name) for name in BUILTIN], plugins, discover=discover)
+        own_modules = [_product_module(name) for name in read_modules(settings, file=settings_file)]
+        self.plugins = Plugins([_module(name) for name in BUILTIN], [*own_modules, *plugins], discover=discover)
         self.settings = read_settings(
             self.plugins.components, settings, backends=list(self.plugins.backends.values()), file=settings_file
         )
@@ -255,3 +256,10 @@ def _module(name: str) -> object:
     from importlib import import_module
 
     return import_module(name)
+
+
+def _product_module(name: str) -> object:
+    try:
+        return _module(name)
+    except ImportError as error:
+        raise PluginError(f"platform.modules: {name!r} can't be imported: {error}", field="platform.modules") from None

@@ -26,6 +26,8 @@ class PlatformSettings(ComponentSettings):
     components: list[str] | None = None
     #: Plugins that must load, or the start fails.
     plugins: list[str] = []
+    #: Modules of the product with hook implementations, imported at the start.
+    modules: list[str] = []
     #: Folder for what embedded backends keep on disk.
     data_dir: Path = Path("brickwork-data")
     #: "production" refuses conveniences such as a generated key file; "development" allows them.
@@ -59,6 +61,18 @@ def read_settings(
         raise SettingsError(_explain(error, path), problems=()) from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path} is not valid TOML: {error}", field=str(path)) from None
+
+
+def read_modules(given: Mapping[str, Any] | None = None, *, file: Path | None = None) -> list[str]:
+    """`platform.modules`, which must be known before the other sections are: what they bring has settings of its own."""
+    path = file or Path(os.environ.get("BRICKWORK_CONFIG", FILE))
+    try:
+        loose = settings_model({}, path if path.exists() else None)
+        loose.model_config = {**loose.model_config, "extra": "ignore"}
+        loose.model_rebuild(force=True)
+        return list(loose(**dict(given or {})).platform.modules)  # type: ignore[attr-defined]
+    except (ValidationError, tomllib.TOMLDecodeError):
+        return []  # `read_settings` tells what is wrong
 
 
 def settings_model(

@@ -5,7 +5,6 @@ import threading
 from typing import TYPE_CHECKING
 
 from brickwork.errors import BrickworkError
-from brickwork.kernel.context import Context
 
 if TYPE_CHECKING:
     from brickwork.data import Database
@@ -13,6 +12,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("brickwork.messaging")
 
 CHANNEL = "brickwork_messages"
+#: Seconds between two signals: many commits a second need no signal each.
+SPACING = 0.005
 
 
 class Bell:
@@ -65,12 +66,12 @@ class Bell:
             closing = self._closed.is_set()
             self._due.clear()
             try:
-                with self._database.begin(Context(system=True), readonly=True) as transaction:
-                    self._database.backend.signal(transaction.connection, CHANNEL)
-            except BrickworkError as error:
-                log.warning("other processes were not woken, they look by themselves: %s", error.message)
+                self._database.backend.signal(self._database.engines, CHANNEL)
+            except Exception as error:
+                log.warning("other processes were not woken, they look by themselves: %s", error)
             if closing:
                 return
+            self._closed.wait(SPACING)
 
     def _listen(self) -> None:
         listener = self._database.backend.listen(CHANNEL)

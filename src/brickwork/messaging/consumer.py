@@ -97,8 +97,9 @@ class Consumer:
 
     def _run(self, parcel: Parcel, subscription: Subscription, context: Context, event: Any) -> bool:
         if subscription.transactional:
-            with self._database.begin(context) as transaction:
-                if not _END.run(transaction, {"delivery": parcel.id}):
+            end = {"delivery": parcel.id}
+            with self._database.begin(context, first=lambda t: _END.send(t, end), savepoints=False) as transaction:
+                if not transaction.opened.rowcount:
                     return False
                 subscription.function(self._platform, event)
         else:

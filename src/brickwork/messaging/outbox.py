@@ -1,6 +1,7 @@
 """Writing what is owed: one row for each event and subscription, in the transaction that published the event."""
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert
@@ -76,8 +77,7 @@ def delivery(tenant: str, wanted: Subscription, key: str | None, id: Any, text: 
 
 
 def insert_rows(transaction: "Transaction", rows: list[dict[str, Any]]) -> None:
-    """Store deliveries."""
-    if len(rows) == 1:
-        _INSERT.run(transaction, {name: rows[0][name] for name in _COLUMNS if name != "tenant_id"})
-    else:
-        transaction.execute(insert(_table), rows)
+    """Store deliveries, at the commit and in its round trip."""
+    for row in rows:
+        values = {name: row[name] for name in _COLUMNS if name != "tenant_id"}
+        transaction.last.append(partial(_INSERT.send, parameters=values))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Integer, and_, cast, func, or_, select, update
+from sqlalchemy import Integer, and_, case, cast, func, or_, select, update
 
 from brickwork.errors import BrickworkError, UnavailableError
 from brickwork.kernel.context import Context
@@ -24,8 +24,11 @@ log = logging.getLogger("brickwork.messaging")
 
 _table: Any = DeliveryRow.__table__
 _earlier: Any = _table.alias("earlier")
+_other: Any = _table.alias("other")
 #: Deliveries taken in one transaction.
 BATCH = 100
+#: Seconds that a relay waits after a small batch, so that the next one is larger.
+LINGER = 0.003
 #: Seconds for which a process holds what it took for itself; it renews three times in that time.
 LEASE = 15.0
 
@@ -85,8 +88,6 @@ class Relay:
         if not known:
             return []
         with self._database.begin(Context(system=True)) as transaction:
-            if not self._broker.local:
-                most = min(most, self._settings.window - self._in_flight(transaction, queue))
             limited = [s for s in known if s.concurrency is not None]
             rows: list[Any] = []
             if free := [s.name for s in known if s.concurrency is None]:
@@ -119,7 +120,7 @@ class Relay:
             select(_table.c.id)
             .where(and_(*conditions))
             .order_by(_table.c.due_at, _table.c.id)
-            .limit(most)
+            .limit(most if self._broker.local else self._bounded(queue, most))
             .with_for_update(skip_locked=True, of=_table)
             .cte("picked")
             .prefix_with("MATERIALIZED")
@@ -143,11 +144,12 @@ class Relay:
         most = min(most, subscription.concurrency - int(transaction.execute(counted).scalar_one()))
         return self._claim(transaction, subscription.queue, [subscription.name], most, [subscription])
 
-    def _in_flight(self, transaction: "Transaction", queue: str) -> int:
-        flying = select(_table.c.id).where(_table.c.queue == queue, _table.c.due_at > self._now(), _table.c.taken)
-        return int(
-            transaction.execute(select(func.count()).select_from(flying.limit(self._settings.window).subquery())).scalar_one()
-        )
+    def _bounded(self, queue: str, most: int) -> Any:
+        """`most`, or what the queue's window has room for, as an expression: it takes no round trip of its own."""
+        flying = select(_other.c.id).where(_other.c.queue == queue, _other.c.due_at > self._now(), _other.c.taken)
+        counted = select(func.count()).select_from(flying.limit(self._settings.window).subquery()).scalar_subquery()
+        left = self._settings.window - counted
+        return case((left < 0, 0), (left < most, left), else_=most)
 
     def _send(self, parcels: list[Parcel]) -> None:
         try:
@@ -170,6 +172,8 @@ class Relay:
                 pause = 0.0
                 if not moved:
                     self._bell.wait(self._settings.poll)
+                elif moved < BATCH // 4:
+                    self._stop.wait(LINGER)
             except BrickworkError as error:
                 log.warning("the relay could not work, it tries again: %s", error.message)
                 pause = min(max(pause * 2, 0.1), 5.0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import redis
 from dramatiq import Broker, Consumer, Message, MessageProxy
@@ -29,7 +30,6 @@ class RedisMessageBroker:
     def __init__(self, platform: "Platform", settings: RedisMessagingSettings) -> None:
         self._settings = settings
         self._client: Any = redis.Redis.from_url(settings.url, socket_connect_timeout=5, health_check_interval=30)
-        self._sender = self._broker(None)
 
     def setup(self, queues: Sequence[str]) -> list[str]:
         self._reach(self._client.ping)
@@ -39,11 +39,17 @@ class RedisMessageBroker:
         return ROOM
 
     def send(self, parcels: Sequence[Parcel]) -> None:
+        # as dramatiq's own script enqueues, but all in one round trip
+        pipeline = self._client.pipeline()
         for parcel in parcels:
-            self._reach(self._sender.enqueue, Message(parcel.queue, ACTOR, parcel.arguments(), {}, {}))
+            id, key = str(uuid4()), f"{self._settings.prefix}:{parcel.queue}"
+            message: Message[Any] = Message(parcel.queue, ACTOR, parcel.arguments(), {}, {"redis_message_id": id})
+            pipeline.hset(f"{key}.msgs", id, message.encode())
+            pipeline.rpush(key, id)
+        self._reach(pipeline.execute)
 
     def transport(self, unreadable: Unreadable) -> Broker:
-        return self._broker(unreadable)
+        return _Transport(unreadable, self._client, self._settings)
 
     def depth(self, queue: str) -> int:
         return int(self._reach(self._client.llen, f"{self._settings.prefix}:{queue}"))
@@ -58,9 +64,6 @@ class RedisMessageBroker:
     def close(self) -> None:
         self._client.close()
 
-    def _broker(self, unreadable: Unreadable | None) -> "_Transport":
-        return _Transport(unreadable, self._client, self._settings)
-
     def _reach(self, function: Any, *arguments: Any) -> Any:
         try:
             return function(*arguments)
@@ -71,7 +74,7 @@ class RedisMessageBroker:
 class _Transport(RedisBroker):  # type: ignore[misc]
     """dramatiq's broker without delay queues: what is to wait, waits in the database."""
 
-    def __init__(self, unreadable: Unreadable | None, client: Any, settings: RedisMessagingSettings) -> None:
+    def __init__(self, unreadable: Unreadable, client: Any, settings: RedisMessagingSettings) -> None:
         timeout = int(settings.heartbeat * 1000)
         super().__init__(
             client=client, middleware=[], namespace=settings.prefix, heartbeat_timeout=timeout, maintenance_chance=10_000

@@ -6,6 +6,7 @@ once it was used in a session, hence the NULLIF in the policies.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from hashlib import md5
 from typing import Any
 
@@ -93,14 +94,15 @@ class PostgresBackend:
     def begin(self, connection: Connection, scope: Scope, stamp: str, *, readonly: bool, wait: bool = True) -> None:
         driver: Any = connection.connection.driver_connection
         tenant = SYSTEM_TENANT if scope.system else scope.tenant or ""
-        quoted = self._literal(tenant).as_string(driver)
-        if readonly:
-            driver.execute(f"BEGIN READ ONLY; SELECT set_config('brickwork.tenant', {quoted}, true)")
+        begin, settings = ("BEGIN READ ONLY", {"tenant": tenant}) if readonly else ("BEGIN", {"tenant": tenant, "stamp": stamp})
+        if driver.pgconn.pipeline_status:  # inside `together`
+            driver.execute(begin)
+            calls = ", ".join(f"set_config('brickwork.{name}', %s, true)" for name in settings)
+            driver.execute(f"SELECT {calls}", list(settings.values()))
         else:
-            stamp_ = self._literal(stamp).as_string(driver)
-            driver.execute(
-                f"BEGIN; SELECT set_config('brickwork.tenant', {quoted}, true), set_config('brickwork.stamp', {stamp_}, true)"
-            )
+            literals = {name: self._literal(value).as_string(driver) for name, value in settings.items()}
+            calls = ", ".join(f"set_config('brickwork.{name}', {literal}, true)" for name, literal in literals.items())
+            driver.execute(f"{begin}; SELECT {calls}")
 
     def stamp(self, connection: Connection, stamp: str) -> None:
         connection.execute(text("SELECT set_config('brickwork.stamp', :stamp, true)"), {"stamp": stamp})
@@ -176,9 +178,15 @@ class PostgresBackend:
     def listen(self, channel: str) -> "NotifyListener":
         return NotifyListener(self.url.set(drivername="postgresql").render_as_string(hide_password=False), channel)
 
-    def signal(self, connection: Connection, channel: str) -> None:
+    def signal(self, engines: Engines, channel: str) -> None:
+        with engines.write.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            driver.execute(f'NOTIFY "{channel}"')
+
+    def together(self, connection: Connection) -> AbstractContextManager[Any]:
         driver: Any = connection.connection.driver_connection
-        driver.execute("SELECT pg_notify(%s, '')", [channel])
+        pipeline: AbstractContextManager[Any] = driver.pipeline()
+        return pipeline
 
     def lock_schema(self, connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})

@@ -8,6 +8,7 @@ brickwork registers on its connections, so a connection from elsewhere cannot wr
 import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from threading import Event
 from time import monotonic, sleep
@@ -151,8 +152,11 @@ class SqliteBackend:
         assert self.url.database is not None
         return CommitListener(self.url.database)
 
-    def signal(self, connection: Connection, channel: str) -> None:
+    def signal(self, engines: Engines, channel: str) -> None:
         """Listeners notice every commit."""
+
+    def together(self, connection: Connection) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def lock_schema(self, connection: Connection) -> None:
         """The transaction has begun with BEGIN IMMEDIATE, which admits one writer."""
