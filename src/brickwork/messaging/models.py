@@ -33,7 +33,7 @@ class DeliveryRow(Base):
     history: Mapped[list[Any] | None]
 
     __table_args__ = (
-        Index("ix_message_delivery_due", "queue", "due_at"),
+        Index("ix_message_delivery_due", "queue", "due_at", "id"),
         Index(
             "ix_message_delivery_ordering",
             "tenant_id",
@@ -43,7 +43,6 @@ class DeliveryRow(Base):
             sqlite_where=text("ordering IS NOT NULL"),
             postgresql_where=text("ordering IS NOT NULL"),
         ),
-        Index("ix_message_delivery_subscription", "subscription", "taken"),
         {"info": {"audit": False}, "sqlite_autoincrement": True},
     )
 

@@ -43,7 +43,7 @@ class MessageBroker(Protocol):
         ...
 
     def room(self, queue: str) -> int:
-        """How many more parcels it makes sense to send now."""
+        """How many more parcels it makes sense to send now, so that they don't wait twice. Raises `UnavailableError`."""
         ...
 
     def send(self, parcels: Sequence[Parcel]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Integer, and_, case, cast, func, or_, select, update
+from sqlalchemy import Integer, and_, cast, func, or_, select, update
 
 from brickwork.errors import BrickworkError, UnavailableError
 from brickwork.kernel.context import Context
@@ -24,11 +24,10 @@ log = logging.getLogger("brickwork.messaging")
 
 _table: Any = DeliveryRow.__table__
 _earlier: Any = _table.alias("earlier")
-_other: Any = _table.alias("other")
 #: Deliveries taken in one transaction.
 BATCH = 100
-#: Seconds that a relay waits after a small batch, so that the next one is larger.
-LINGER = 0.003
+#: Seconds that a relay waits after a small batch or a wake-up, so that the next batch is larger.
+LINGER = 0.004
 #: Seconds for which a process holds what it took for itself; it renews three times in that time.
 LEASE = 15.0
 
@@ -120,7 +119,7 @@ class Relay:
             select(_table.c.id)
             .where(and_(*conditions))
             .order_by(_table.c.due_at, _table.c.id)
-            .limit(most if self._broker.local else self._bounded(queue, most))
+            .limit(most)
             .with_for_update(skip_locked=True, of=_table)
             .cte("picked")
             .prefix_with("MATERIALIZED")
@@ -139,17 +138,11 @@ class Relay:
         # one relay at a time counts and takes
         self._database.backend.serialize(transaction.connection, [f"subscription/{subscription.name}"])
         counted = select(func.count()).select_from(_table)
-        counted = counted.where(_table.c.subscription == subscription.name, _table.c.taken, _table.c.due_at > self._now())
+        flying = (_table.c.queue == subscription.queue, _table.c.due_at > self._now(), _table.c.taken)
+        counted = counted.where(*flying, _table.c.subscription == subscription.name)
         assert subscription.concurrency is not None
         most = min(most, subscription.concurrency - int(transaction.execute(counted).scalar_one()))
         return self._claim(transaction, subscription.queue, [subscription.name], most, [subscription])
-
-    def _bounded(self, queue: str, most: int) -> Any:
-        """`most`, or what the queue's window has room for, as an expression: it takes no round trip of its own."""
-        flying = select(_other.c.id).where(_other.c.queue == queue, _other.c.due_at > self._now(), _other.c.taken)
-        counted = select(func.count()).select_from(flying.limit(self._settings.window).subquery()).scalar_subquery()
-        left = self._settings.window - counted
-        return case((left < 0, 0), (left < most, left), else_=most)
 
     def _send(self, parcels: list[Parcel]) -> None:
         try:
@@ -172,7 +165,7 @@ class Relay:
                 pause = 0.0
                 if not moved:
                     self._bell.wait(self._settings.poll)
-                elif moved < BATCH // 4:
+                if moved < BATCH // 2:
                     self._stop.wait(LINGER)
             except BrickworkError as error:
                 log.warning("the relay could not work, it tries again: %s", error.message)

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from brickwork.kernel.platform import Platform
 
-#: Parcels sent at most in one go.
-ROOM = 1000
 _LOST = (pika.exceptions.AMQPError, OSError, AssertionError)
 
 log = logging.getLogger("brickwork.messaging")
@@ -37,6 +35,7 @@ class RabbitmqMessageBroker:
 
     def __init__(self, platform: "Platform", settings: RabbitmqMessagingSettings) -> None:
         self._settings = settings
+        self._window: int = platform.settings.messaging.window
         self.parameters = pika.URLParameters(settings.url)
         self._publisher = Publisher(self.parameters, settings.confirm_timeout)
 
@@ -57,7 +56,7 @@ class RabbitmqMessageBroker:
         return [f"exchange and quorum queue {dead} for dead letters", *declared]
 
     def room(self, queue: str) -> int:
-        return ROOM
+        return self._window - self.depth(queue)
 
     def send(self, parcels: Sequence[Parcel]) -> None:
         self._publisher.publish([self._outgoing(parcel) for parcel in parcels])
@@ -66,8 +65,7 @@ class RabbitmqMessageBroker:
         return _Transport(self, unreadable, self._settings.prefetch)
 
     def depth(self, queue: str) -> int:
-        with self._channel() as channel:
-            return int(channel.queue_declare(self.name(queue), passive=True).method.message_count)
+        return self._publisher.count(self.name(queue))
 
     def health(self) -> Health:
         try:

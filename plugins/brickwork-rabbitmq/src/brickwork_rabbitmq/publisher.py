@@ -55,6 +55,31 @@ class Publisher:
                 self._drop()
                 raise UnavailableError(f"RabbitMQ did not take the messages: {batch.fault}")
 
+    def count(self, queue: str) -> int:
+        """How many messages a queue holds that no consumer has; raises `UnavailableError`, also if there is no such queue."""
+        batch, found = _Batch([]), list[int]()
+
+        def ask() -> None:
+            self._batch = batch
+            if self._closed is not None:
+                batch.settle(set(), self._closed)
+            else:
+                self._channel.queue_declare(queue, passive=True, callback=told)
+
+        def told(frame: Any) -> None:
+            found.append(frame.method.message_count)
+            batch.done.set()
+
+        with self._lock:
+            self._open()
+            self._connection.ioloop.add_callback_threadsafe(ask)
+            if not batch.done.wait(self._timeout):
+                batch.fault = "it did not answer in time"
+            if batch.fault:
+                self._drop()
+                raise UnavailableError(f"RabbitMQ can't tell of queue {queue}: {batch.fault}; try `brickwork messaging setup`")
+        return found[0]
+
     def close(self) -> None:
         """End the connection."""
         with self._lock:

@@ -18,9 +18,6 @@ from brickwork_redis.settings import RedisMessagingSettings
 if TYPE_CHECKING:
     from brickwork.kernel.platform import Platform
 
-#: Parcels sent at most in one go.
-ROOM = 1000
-
 
 class RedisMessageBroker:
     """See the module."""
@@ -29,6 +26,7 @@ class RedisMessageBroker:
 
     def __init__(self, platform: "Platform", settings: RedisMessagingSettings) -> None:
         self._settings = settings
+        self._window: int = platform.settings.messaging.window
         self._client: Any = redis.Redis.from_url(settings.url, socket_connect_timeout=5, health_check_interval=30)
 
     def setup(self, queues: Sequence[str]) -> list[str]:
@@ -36,7 +34,7 @@ class RedisMessageBroker:
         return [f"queue {self._settings.prefix}:{queue} (a list, made with the first message)" for queue in sorted(queues)]
 
     def room(self, queue: str) -> int:
-        return ROOM
+        return self._window - self.depth(queue)
 
     def send(self, parcels: Sequence[Parcel]) -> None:
         # as dramatiq's own script enqueues, but all in one round trip

@@ -45,6 +45,5 @@ def upgrade() -> None:
     info={'audit': False},
     sqlite_autoincrement=True
     )
-    op.create_index('ix_message_delivery_due', 'message_delivery', ['queue', 'due_at'], unique=False)
+    op.create_index('ix_message_delivery_due', 'message_delivery', ['queue', 'due_at', 'id'], unique=False)
     op.create_index('ix_message_delivery_ordering', 'message_delivery', ['tenant_id', 'subscription', 'ordering', 'id'], unique=False, sqlite_where=sa.text('ordering IS NOT NULL'), postgresql_where=sa.text('ordering IS NOT NULL'))
-    op.create_index('ix_message_delivery_subscription', 'message_delivery', ['subscription', 'taken'], unique=False)
