@@ -1,9 +1,8 @@
 """Parcels over RabbitMQ: CloudEvents in quorum queues, consumed by dramatiq's workers."""
 
-import logging
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pika
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from brickwork.kernel.platform import Platform
 
 _LOST = (pika.exceptions.AMQPError, OSError, AssertionError)
-
-log = logging.getLogger("brickwork.messaging")
 
 
 class RabbitmqMessageBroker:
@@ -128,49 +125,108 @@ class _Tagged(MessageProxy):
 
 
 class _Consumer(Consumer):
-    """One connection a queue. Acknowledgements come from other threads and are handed to this one."""
+    """One connection a queue. What other threads acknowledge is collected and told to the server in one go: a message each
+    would cost as much as handling it."""
 
     def __init__(self, transport: _Transport, queue: str, timeout: float) -> None:
         self._transport = transport
         self._queue = queue
+        self._timeout = timeout
+        self._inbox: deque[tuple[int, Any, bytes]] = deque()
+        self._done: deque[tuple[int, bool]] = deque()
+        self._open = SortedTags()
         try:
             self._connection = pika.BlockingConnection(transport.owner.parameters)
             self._channel = self._connection.channel()
             self._channel.basic_qos(prefetch_count=transport.prefetch)
-            self._messages = self._channel.consume(transport.owner.name(queue), inactivity_timeout=timeout)
+            self._channel.basic_consume(transport.owner.name(queue), self._arrived)
         except _LOST as error:
             raise ConnectionClosed(error) from None
 
     def __next__(self) -> MessageProxy | None:
         try:
-            method, properties, body = next(self._messages)
-        except (*_LOST, StopIteration) as error:
+            self._settle()
+            if not self._inbox:
+                self._connection.process_data_events(self._timeout)
+            if not self._channel.is_open:
+                raise pika.exceptions.ChannelWrongStateError("the server closed it")
+        except _LOST as error:
             raise ConnectionClosed(error) from None
-        if method is None:
+        if not self._inbox:
             return None
+        tag, properties, body = self._inbox.popleft()
         arguments = _arguments(self._queue, properties, body)
         if arguments is None:
             self._transport.unreadable(self._queue, body)
-            self._channel.basic_ack(method.delivery_tag)
+            self._done.append((tag, True))
             return None
-        return _Tagged(Message(self._queue, ACTOR, arguments, {}, {}), method.delivery_tag)
+        return _Tagged(Message(self._queue, ACTOR, arguments, {}, {}), tag)
 
     def ack(self, message: MessageProxy) -> None:
-        self._later(partial(self._channel.basic_ack, message.tag))
+        self._decide(message.tag, True)
 
     def nack(self, message: MessageProxy) -> None:
-        self._later(partial(self._channel.basic_nack, message.tag, requeue=False))
+        self._decide(message.tag, False)
 
     def close(self) -> None:
         with suppress(*_LOST):
-            self._connection.process_data_events(0)
+            self._settle()
             self._connection.close()
 
-    def _later(self, call: Callable[[], None]) -> None:
-        try:
-            self._connection.add_callback_threadsafe(call)
-        except _LOST:
-            log.info("the connection is gone; RabbitMQ gives the message to another worker")
+    def _arrived(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
+        self._open.add(method.delivery_tag)
+        self._inbox.append((method.delivery_tag, properties, body))
+
+    def _decide(self, tag: int, good: bool) -> None:
+        self._done.append((tag, good))
+        if len(self._done) * 4 >= self._transport.prefetch:
+            with suppress(*_LOST):  # the consumer's thread finds out; RabbitMQ gives the messages to another worker
+                self._connection.add_callback_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        """In the consumer's thread: acknowledge what was done, all up to a tag at once where nothing before it is open."""
+        good = list[int]()
+        while self._done:
+            tag, kept = self._done.popleft()
+            if kept:
+                good.append(tag)
+            else:
+                self._open.discard(tag)
+                self._channel.basic_nack(tag, requeue=False)
+        together, single = self._open.settle(good)
+        if together is not None:
+            self._channel.basic_ack(together, multiple=True)
+        for tag in single:
+            self._channel.basic_ack(tag)
+
+
+class SortedTags:
+    """The delivery tags that were received and not acknowledged. They come in growing order."""
+
+    def __init__(self) -> None:
+        self._tags: dict[int, bool] = {}
+
+    def add(self, tag: int) -> None:
+        """A message came."""
+        self._tags[tag] = False
+
+    def discard(self, tag: int) -> None:
+        """It was rejected by itself."""
+        self._tags.pop(tag, None)
+
+    def settle(self, done: Sequence[int]) -> tuple[int | None, list[int]]:
+        """Of the tags done: the one up to which all can be acknowledged, and those beyond that need it singly."""
+        finished = set(done) & self._tags.keys()
+        together = None
+        for tag in list(self._tags):
+            if tag not in finished:
+                break
+            finished.discard(tag)
+            del self._tags[tag]
+            together = tag
+        for tag in finished:
+            del self._tags[tag]
+        return together, sorted(finished)
 
 
 def _arguments(queue: str, properties: Any, body: bytes) -> tuple[Any, ...] | None:

@@ -12,7 +12,7 @@ class RabbitmqMessagingSettings(ComponentSettings):
     #: Begins the names of queues and exchanges.
     prefix: str = Field(default="brickwork", pattern=r"^[a-z0-9_.-]+$")
     #: Messages that a worker process has fetched and not yet handled.
-    prefetch: int = Field(default=50, ge=1, le=65_535)
+    prefetch: int = Field(default=100, ge=1, le=65_535)
     #: Deliveries after which the server moves a message to the dead-letter queue.
     delivery_limit: int = Field(default=10, ge=1)
     #: Seconds to wait for the server's confirmation.
