@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Integer, and_, cast, func, or_, select, update
+from sqlalchemy import Integer, and_, cast, delete, func, or_, select, update
 
 from brickwork.errors import BrickworkError, UnavailableError
 from brickwork.kernel.context import Context
 from brickwork.messaging.bell import Bell
 from brickwork.messaging.catalogue import Catalogue
+from brickwork.messaging.dead import DeadLetters
 from brickwork.messaging.handler import Subscription
 from brickwork.messaging.models import DeliveryRow
 from brickwork.messaging.port import MessageBroker, Parcel
@@ -28,6 +29,8 @@ _earlier: Any = _table.alias("earlier")
 BATCH = 100
 #: Seconds that a relay waits after a small batch or a wake-up, so that the next batch is larger.
 LINGER = 0.004
+#: A delivery that went missing with its process this often is dead-lettered, even if its handler asks for fewer attempts.
+LOSSES = 5
 #: Seconds for which a process holds what it took for itself; it renews three times in that time.
 LEASE = 15.0
 
@@ -41,6 +44,7 @@ class Relay:
         catalogue: Catalogue,
         broker: MessageBroker,
         bell: Bell,
+        dead: DeadLetters,
         settings: MessagingSettings,
         queues: Sequence[str],
     ) -> None:
@@ -48,6 +52,7 @@ class Relay:
         self._catalogue = catalogue
         self._broker = broker
         self._bell = bell
+        self._dead = dead
         self._settings = settings
         self._queues = queues
         self._stop = threading.Event()
@@ -94,6 +99,7 @@ class Relay:
             for subscription in limited:
                 if most > len(rows):
                     rows += self._claim_limited(transaction, subscription, most - len(rows))
+            rows = [row for row in rows if not self._buried(transaction, row)]
         rows.sort(key=lambda row: int(row.id))
         return [Parcel(row.id, row.tenant_id, row.subscription, queue, row.event) for row in rows]
 
@@ -130,7 +136,7 @@ class Relay:
             update(_table)
             .where(_table.c.id.in_(select(picked.c.id)))
             .values(due_at=now + timedelta(seconds=lease), taken=True, failures=lost)
-            .returning(_table.c.id, _table.c.tenant_id, _table.c.subscription, _table.c.event)
+            .returning(*_table.c)
         )
         return list(transaction.execute(statement).all())
 
@@ -143,6 +149,16 @@ class Relay:
         assert subscription.concurrency is not None
         most = min(most, subscription.concurrency - int(transaction.execute(counted).scalar_one()))
         return self._claim(transaction, subscription.queue, [subscription.name], most, [subscription])
+
+    def _buried(self, transaction: "Transaction", row: Any) -> bool:
+        """Whether a delivery went missing too often: then it is what ends the processes that handle it."""
+        if row.failures < max(self._catalogue.subscriptions[row.subscription].retry.attempts, LOSSES):
+            return False
+        now = self._now()
+        told = {"at": now.isoformat(), "error": "lost: the process that handled it ended, or the broker lost it", "traceback": ""}
+        transaction.execute(delete(_table).where(_table.c.id == row.id))
+        self._dead.bury(transaction, row, [*(row.history or []), told], now)
+        return True
 
     def _send(self, parcels: list[Parcel]) -> None:
         try:

@@ -79,7 +79,10 @@ class Messaging:
 
     def relay(self, queues: Sequence[str]) -> Relay:
         """A relay for `queues`, not started yet."""
-        return Relay(self._database, self.catalogue, self.broker, self.bell, self.settings, queues)
+        return self._relay(self.broker, queues)
+
+    def _relay(self, broker: MessageBroker, queues: Sequence[str]) -> Relay:
+        return Relay(self._database, self.catalogue, broker, self.bell, self.dead, self.settings, queues)
 
     def drain(self, *, most: int = 10_000) -> int:
         """Handle what is due, here and now, in the caller's thread; how many handlers succeeded. For tests and scripts: what
@@ -87,7 +90,7 @@ class Messaging:
         from brickwork.messaging.backends.sql import SqlBroker
 
         # straight from the database, whatever broker the settings name
-        relay = Relay(self._database, self.catalogue, SqlBroker(self._platform, self.settings), self.bell, self.settings, [])
+        relay = self._relay(SqlBroker(self._platform, self.settings), [])
         done = handled = 0
         while handled < most:
             parcels = [parcel for queue in self.queues() for parcel in relay.take(queue, BATCH)]
