@@ -79,7 +79,7 @@ def test_components_are_built_when_first_asked_for_after_what_they_require_and_c
 def test_starting_builds_and_starts_in_the_order_of_requirements():
     with make(component("a", ("b",)), component("b"), wanted=["a"]) as platform:
         platform.start()
-    assert LOG == ["build b", "start b", "build a", "start a", "close a", "close b"]
+    assert LOG == ["build b", "build a", "start b", "start a", "close a", "close b"]
 
 
 def test_a_component_taken_alone_brings_nothing_else():

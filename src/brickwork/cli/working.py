@@ -28,6 +28,8 @@ def worker(
 ) -> None:
     """Handle events until SIGTERM or SIGINT: then take nothing more, let running handlers end, and leave."""
     platform = platform_of(context)
+    if "jobs" in platform.components:
+        platform.get("jobs")  # it has handlers too
     queues = platform.messaging.worker(queue, threads=threads).queues
     if not queues:
         out.print("no handlers are installed; see `brickwork plugins` and platform.modules")
@@ -76,9 +78,13 @@ def _work(settings: Path | None, queues: list[str] | None, threads: int | None, 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the supervisor passes on its own
     parent = os.getppid()
     with Platform.from_settings(settings) as platform:
+        if "jobs" in platform.components:
+            platform.get("jobs")
         worker = platform.messaging.worker(queues, threads=threads)
         worker.on_hang = end_process
         worker.start()
+        if "jobs" in platform.components:
+            platform.jobs.scheduler.start()
         while not stopping.wait(0.5):
             if os.getppid() != parent:  # nobody is left to restart or stop it
                 break

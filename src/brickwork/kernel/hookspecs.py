@@ -47,6 +47,12 @@ def brickwork_handlers() -> Sequence[Any]:  # type: ignore[empty-body]
 
 
 @hookspec
+def brickwork_jobs() -> Sequence[Any]:  # type: ignore[empty-body]
+    """Called when the jobs component is built. Returns jobs, functions decorated with `brickwork.jobs.job`, or modules of
+    them."""
+
+
+@hookspec
 def brickwork_routes(platform: "Platform") -> Sequence[Any]:  # type: ignore[empty-body]
     """Called when the web application is made. Returns `brickwork.web.Endpoint` values to serve beside the built-in ones."""
 

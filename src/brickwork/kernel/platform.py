@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from brickwork.data import AuditTrail, Database, Transaction
     from brickwork.entities import Entities
+    from brickwork.jobs import Jobs
     from brickwork.kernel.aio import AsyncBridge
     from brickwork.messaging import Messaging
 
@@ -35,6 +36,7 @@ T = TypeVar("T")
 BUILTIN = (
     "brickwork.data.component",
     "brickwork.messaging.component",
+    "brickwork.jobs.component",
     "brickwork.entities.component",
     "brickwork.web.component",
 )
@@ -156,6 +158,10 @@ class Platform:
         return cast("Messaging", self.get("messaging"))
 
     @property
+    def jobs(self) -> "Jobs":
+        return cast("Jobs", self.get("jobs"))
+
+    @property
     def entities(self) -> "Entities":
         return cast("Entities", self.get("entities"))
 
@@ -175,9 +181,9 @@ class Platform:
     # -- life ----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Build every component and start it, in the order of what requires what."""
-        for component in build_order(list(self.components.values())):
-            service = self.get(component.name)
+        """Build every component, then start each, in the order of what requires what."""
+        order = build_order(list(self.components.values()))
+        for service in [self.get(component.name) for component in order]:
             if isinstance(service, SupportsStart):
                 service.start()
 

@@ -55,5 +55,5 @@ def brickwork_before_commit(platform: "Platform", transaction: Any) -> None:
 
 @hookimpl
 def brickwork_after_commit(platform: "Platform", transaction: Any) -> None:
-    if transaction.events and "messaging" in platform.components:
-        platform.messaging._after_commit(transaction)
+    if transaction.owes:
+        platform.messaging.bell.ring()

@@ -32,23 +32,33 @@ class Outbox:
         self._catalogue = catalogue
         self._settings = settings
 
-    def write(self, transaction: "Transaction", cause: CloudEvent | None) -> int:
-        """Store what `transaction` owes so far; the number of deliveries."""
+    def write(self, transaction: "Transaction", cause: CloudEvent | None) -> None:
+        """Store what the events of `transaction` owe."""
         rows: list[dict[str, Any]] = []
         now = self._database.clock.now()
         for event in transaction.events:
             if isinstance(event, Event) and (wanting := self._catalogue.wanting(event.event_name)):
-                rows += self._rows(transaction, event, wanting, now, cause)
-        if not rows:
-            return 0
+                rows += self._rows(transaction, event, wanting, now, now, cause)
         if keys := {f"{row['tenant_id']}/{row['ordering']}" for row in rows if row["ordering"] is not None}:
             # ids must grow in the order of commits within a key
             self._database.backend.serialize(transaction.connection, sorted(keys))
         insert_rows(transaction, rows)
-        return len(rows)
+
+    def owe(
+        self, transaction: "Transaction", wanted: Subscription, event: Event, due: datetime | None, cause: CloudEvent | None
+    ) -> None:
+        """Store what one subscription is owed, not before `due`."""
+        now = self._database.clock.now()
+        insert_rows(transaction, self._rows(transaction, event, (wanted,), now, due or now, cause))
 
     def _rows(
-        self, transaction: "Transaction", event: Event, wanting: tuple[Subscription, ...], now: datetime, cause: CloudEvent | None
+        self,
+        transaction: "Transaction",
+        event: Event,
+        wanting: tuple[Subscription, ...],
+        now: datetime,
+        due: datetime,
+        cause: CloudEvent | None,
     ) -> list[dict[str, Any]]:
         id = uuid7()
         text = wrap(event, id, transaction.context, now, str(cause.id) if cause else None, self._settings.source)
@@ -58,7 +68,7 @@ class Outbox:
                 f"({self._settings.max_event_bytes}); store the content and publish where it is"
             )
         key = event.ordering_key()
-        return [delivery(transaction.tenant, wanted, key, id, text, now) for wanted in wanting]
+        return [delivery(transaction.tenant, wanted, key, id, text, due) for wanted in wanting]
 
 
 def delivery(tenant: str, wanted: Subscription, key: str | None, id: Any, text: str, due: datetime) -> dict[str, Any]:
@@ -78,6 +88,7 @@ def delivery(tenant: str, wanted: Subscription, key: str | None, id: Any, text: 
 
 def insert_rows(transaction: "Transaction", rows: list[dict[str, Any]]) -> None:
     """Store deliveries, at the commit and in its round trip."""
+    transaction.owes = transaction.owes or bool(rows)
     for row in rows:
         values = {name: row[name] for name in _COLUMNS if name != "tenant_id"}
         transaction.last.append(partial(_INSERT.send, parameters=values))

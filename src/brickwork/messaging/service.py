@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from contextvars import ContextVar
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
+from brickwork.errors import NotFoundError
 from brickwork.kernel.component import Health
 from brickwork.kernel.context import Context
 from brickwork.messaging.bell import Bell
@@ -13,6 +15,7 @@ from brickwork.messaging.catalogue import Catalogue
 from brickwork.messaging.consumer import Consumer
 from brickwork.messaging.dead import DeadLetters, DeadLettersGrew
 from brickwork.messaging.envelope import CloudEvent
+from brickwork.messaging.event import Event
 from brickwork.messaging.handler import subscriptions_of
 from brickwork.messaging.models import DeliveryRow
 from brickwork.messaging.outbox import Outbox
@@ -67,6 +70,20 @@ class Messaging:
         """The event that is being handled here and now."""
         return self._cause.get()
 
+    def send(self, subscription: str, event: Event, *, at: datetime | None = None) -> None:
+        """Owe `event` to one handler, by its name, in the current transaction; not before `at`. Raises `NotFoundError`."""
+        wanted = self.catalogue.subscriptions.get(subscription)
+        if wanted is None:
+            raise NotFoundError(f"there is no handler {subscription!r}")
+        with self._database.transaction() as transaction:
+            self._outbox.owe(transaction, wanted, event, at, self._cause.get())
+
+    @property
+    def handles_here(self) -> bool:
+        """Whether this process handles events once it is started."""
+        inside = self.settings.in_server
+        return self._database.embedded if inside is None else inside
+
     def queues(self) -> list[str]:
         """The queues that handlers use."""
         return sorted({subscription.queue for subscription in self.catalogue.subscriptions.values()})
@@ -112,8 +129,7 @@ class Messaging:
 
     def start(self) -> None:
         """Handle events in this process too, where settings or an embedded database say so."""
-        inside = self.settings.in_server
-        if (self._database.embedded if inside is None else inside) and self.queues():
+        if self.handles_here and self.queues():
             self._worker = self.worker()
             self._worker.start()
 
@@ -131,9 +147,4 @@ class Messaging:
     # -- the moments of a transaction ----------------------------------------------------------------------------------
 
     def _before_commit(self, transaction: "Transaction") -> None:
-        if self._outbox.write(transaction, self._cause.get()):
-            transaction.owes = True
-
-    def _after_commit(self, transaction: "Transaction") -> None:
-        if transaction.owes:
-            self.bell.ring()
+        self._outbox.write(transaction, self._cause.get())
