@@ -39,7 +39,7 @@ def work(platform):
 
 
 def test_a_job_runs_later_as_who_asked(platform, frozen_clock, calls):
-    id = platform.jobs.enqueue("count", upto=3)
+    id = platform.jobs.enqueue("count", {"upto": 3})
     assert platform.jobs.get(id).status == "waiting"
     assert work(platform) == 1
     state = platform.jobs.get(id)
@@ -69,7 +69,7 @@ def test_a_delayed_job_waits_for_its_time(platform, frozen_clock, calls):
 
 
 def test_a_failed_job_is_tried_again_and_ends_failed(platform, frozen_clock, calls):
-    once, never = platform.jobs.enqueue("count", fail=1), platform.jobs.enqueue("count", fail=9)
+    once, never = platform.jobs.enqueue("count", {"fail": 1}), platform.jobs.enqueue("count", {"fail": 9})
     work(platform)
     assert platform.jobs.get(once).status == "waiting"
     assert platform.jobs.get(once).error == "RuntimeError: not this time"
@@ -117,7 +117,7 @@ def test_progress_is_published(platform):
         told.append((event.status, event.done, event.total))
 
     platform.messaging.subscribe(watch)
-    platform.jobs.enqueue("count", upto=2)
+    platform.jobs.enqueue("count", {"upto": 2})
     work(platform)
     assert told == [("running", 1, 2), ("running", 2, 2), ("done", None, None)]
 
@@ -163,7 +163,7 @@ class TestSchedules:
         return platform.jobs.scheduler.fire()
 
     def test_a_schedule_fires_at_its_times(self, platform, frozen_clock, calls):
-        made = platform.jobs.schedules.put("hourly", "count", {"cron": "0 * * * *"}, upto=1)
+        made = platform.jobs.schedules.put("hourly", "count", {"cron": "0 * * * *"}, arguments={"upto": 1})
         assert made.next_at == frozen_clock.now() + timedelta(hours=1)  # the clock stands at nine sharp
         assert self.fire(platform, frozen_clock, minutes=59) == 0
         assert self.fire(platform, frozen_clock, minutes=1) == 1

@@ -40,5 +40,6 @@ def brickwork_components() -> Sequence[Component]:
             service="brickwork.jobs.service:Jobs",
             models="brickwork.jobs.models",
             migrations="brickwork.jobs.migrations",
+            routes="brickwork.jobs.api:endpoints",
         )
     ]

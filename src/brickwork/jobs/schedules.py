@@ -1,5 +1,6 @@
 """Schedules: jobs that run again and again. `platform.jobs.schedules`."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -42,7 +43,13 @@ class Schedules:
         self._jobs = jobs
 
     def put(
-        self, name: str, job: str, trigger: Trigger | dict[str, Any], *, misfire: Misfire = "once", **arguments: Any
+        self,
+        name: str,
+        job: str,
+        trigger: Trigger | Mapping[str, Any],
+        *,
+        arguments: Mapping[str, Any] | None = None,
+        misfire: Misfire = "once",
     ) -> Schedule:
         """Make the schedule `name`, or change it: `put("nightly", "close-books", {"cron": "0 3 * * *", "zone": "UTC"})`.
 
@@ -58,7 +65,7 @@ class Schedules:
         now = self._database.clock.now()
         values = {
             "job": job,
-            "arguments": arguments,
+            "arguments": dict(arguments or {}),
             "trigger": parsed.model_dump(mode="json", exclude_none=True),
             "misfire": misfire,
             "next_at": parsed.after(now),

@@ -1,5 +1,6 @@
 """Jobs as a product sees them: `platform.jobs`."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -50,15 +51,17 @@ class Jobs:
                     raise ValidationError(f"two jobs are named {job.name!r}; give one another name=")
                 self._platform.messaging.catalogue.add([self._subscription(job)])
 
-    def enqueue(self, name: str, /, *, at: datetime | None = None, delay: float | None = None, **arguments: Any) -> UUID:
-        """Ask for a run: now, `at` an aware time, or after `delay` seconds. It commits with the caller's transaction. Arguments
-        are JSON. Returns the run's id."""
+    def enqueue(
+        self, name: str, arguments: Mapping[str, Any] | None = None, *, at: datetime | None = None, delay: float | None = None
+    ) -> UUID:
+        """Ask for a run: now, `at` an aware time, or after `delay` seconds. It commits with the caller's transaction.
+        `arguments` are JSON. Returns the run's id; raises `NotFoundError` if there is no such job."""
         if at is not None and (delay is not None or at.tzinfo is None):
             raise ValidationError("give an aware time or a delay, not both", field="at")
         now = self._database.clock.now()
         due = at or now + timedelta(seconds=delay or 0)
         with self._database.transaction() as transaction:
-            return self._ask(transaction, self._job(name), arguments, max(due, now), None)
+            return self._ask(transaction, self._job(name), dict(arguments or {}), max(due, now), None)
 
     def get(self, id: UUID) -> RunState:
         """The state of a run; raises `NotFoundError`."""

@@ -79,7 +79,8 @@ class Trigger(BaseModel):
         trigger = self._apscheduler(zone, moment)
         found = trigger.get_next_fire_time(previous.astimezone(zone) if previous and self.calendar else None, since)
         while found is not None and (found <= moment or self._repeated(found, zone)):
-            found = trigger.get_next_fire_time(found, since)
+            since = (found.astimezone(UTC) + timedelta(microseconds=1)).astimezone(zone)
+            found = trigger.get_next_fire_time(found if self.calendar else None, since)
         return None if found is None else found.astimezone(UTC)
 
     def _repeated(self, found: datetime, zone: ZoneInfo) -> bool:
