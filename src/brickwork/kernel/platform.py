@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from brickwork.data import AuditTrail, Database, Transaction
     from brickwork.entities import Entities
+    from brickwork.eventstore import EventStore
     from brickwork.jobs import Jobs
     from brickwork.kernel.aio import AsyncBridge
     from brickwork.messaging import Messaging
@@ -37,6 +38,7 @@ BUILTIN = (
     "brickwork.data.component",
     "brickwork.messaging.component",
     "brickwork.jobs.component",
+    "brickwork.eventstore.component",
     "brickwork.entities.component",
     "brickwork.web.component",
 )
@@ -160,6 +162,10 @@ class Platform:
     @property
     def jobs(self) -> "Jobs":
         return cast("Jobs", self.get("jobs"))
+
+    @property
+    def eventstore(self) -> "EventStore":
+        return cast("EventStore", self.get("eventstore"))
 
     @property
     def entities(self) -> "Entities":
