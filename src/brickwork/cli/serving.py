@@ -48,6 +48,8 @@ def serve(
         os.environ["BRICKWORK_CONFIG"] = str(state.settings)
     platform.close()
     options: dict[str, Any] = {"factory": True, "host": host, "port": port, "workers": count, "access_log": False}
+    # frames are written past ASGI, so nothing may transform them on the way
+    options |= {"ws": "websockets-sansio", "ws_per_message_deflate": False, "ws_max_size": 65_536}
     if count == 1 or not hasattr(socket, "SO_REUSEPORT"):
         uvicorn.run(_APPLICATION, **options)
         return

@@ -29,6 +29,8 @@ class Transaction:
         self.events: list[object] = []
         #: Whether deliveries of its events were stored with it.
         self.owes = False
+        #: Whether messages for listeners were stored with it.
+        self.tells = False
         #: What `first` of `Database.begin` gave.
         self.opened: Any = None
         #: Sent in the same round trip as the commit, whatever comes of the results.

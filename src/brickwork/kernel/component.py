@@ -48,6 +48,8 @@ class Component:
     migrations: str | None = None
     #: "module:callable" that gives the HTTP endpoints: `(platform) -> Sequence[Endpoint]`.
     routes: str | None = None
+    #: "module:callable" that gives ASGI applications by the first part of the path: `(platform) -> Mapping[str, ASGIApp]`.
+    asgi: str | None = None
     #: "module:attribute" of a typer application that becomes `brickwork NAME …`.
     cli: str | None = None
     #: True where this registration is meant to take the place of another of the same name.

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from brickwork.jobs import Jobs
     from brickwork.kernel.aio import AsyncBridge
     from brickwork.messaging import Messaging
+    from brickwork.realtime import Realtime
 
 T = TypeVar("T")
 
@@ -40,6 +41,7 @@ BUILTIN = (
     "brickwork.jobs.component",
     "brickwork.eventstore.component",
     "brickwork.entities.component",
+    "brickwork.realtime.component",
     "brickwork.web.component",
 )
 
@@ -166,6 +168,10 @@ class Platform:
     @property
     def eventstore(self) -> "EventStore":
         return cast("EventStore", self.get("eventstore"))
+
+    @property
+    def realtime(self) -> "Realtime":
+        return cast("Realtime", self.get("realtime"))
 
     @property
     def entities(self) -> "Entities":

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from brickwork import __version__
 from brickwork.errors import BrickworkError, Problem
@@ -44,6 +44,10 @@ class BrickworkAPI(FastAPI):
         self._dispatcher = Dispatcher(platform, self._web, self._metrics.observe)
         self._router = Router(PREFIX, [(endpoint, Handling(endpoint, PREFIX)) for endpoint in endpoints])
         self._service = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._metrics.answer}
+        self._mounts: dict[str, ASGIApp] = {}
+        for component in platform.components.values():
+            if component.asgi:
+                self._mounts.update(resolve(component.asgi)(platform))
         for kind in (BrickworkError, HTTPException, RequestValidationError, Exception):
             self.add_exception_handler(kind, self._refuse)
 
@@ -57,7 +61,14 @@ class BrickworkAPI(FastAPI):
             if service is not None:
                 await service(scope, receive, send)
                 return
+            mount = self._mounts.get(scope["path"].split("/", 2)[1])
+            if mount is not None:
+                await mount(scope, receive, send)
+                return
             await self._with_context(scope, receive, send)
+            return
+        if scope["type"] == "websocket" and (mount := self._mounts.get(scope["path"].split("/", 2)[1])) is not None:
+            await mount(scope, receive, send)
             return
         await super().__call__(scope, receive, send)
 
