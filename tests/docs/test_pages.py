@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 #: Markings of blocks that are shown and not run; code has to be marked `python` or `console`.
-SHOWN = {"json", "toml", "yaml", "http", "sql", "text"}
+SHOWN = {"js", "json", "toml", "yaml", "http", "sql", "text"}
 
 FENCE = re.compile(r"^[ \t]*(`{3,})(?P<marking>[^`\n]*)\n.*?^[ \t]*\1[ \t]*$", re.MULTILINE | re.DOTALL)
 SKIP = re.compile(r"<!--+\s*skip:(?P<arguments>.*?)--+>", re.DOTALL)
