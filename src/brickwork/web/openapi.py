@@ -16,6 +16,7 @@ _MEANING = {
     204: "Done",
     304: "Not modified",
     400: "The request can't be read, or names no tenant",
+    403: "The actor may not do this",
     404: "Not found",
     405: "Another method is needed",
     409: "It contradicts the present state",
