@@ -1,36 +1,16 @@
 """Redis keeps the broker's contract."""
 
-import os
 import secrets
 
 import pytest
 
 from brickwork.testing.contracts.broker import BrokerContract
-from brickwork.testing.plugin import absent
-
-URL = os.environ.get("BRICKWORK_TEST_REDIS", "redis://127.0.0.1:6379/15")
-
-
-@pytest.fixture
-def client():
-    import redis
-
-    made = redis.Redis.from_url(URL)
-    try:
-        made.ping()
-    except redis.ConnectionError as error:
-        absent(f"no Redis for tests ({error}); set BRICKWORK_TEST_REDIS")
-    yield made
-    made.close()
 
 
 class TestRedis(BrokerContract):
     @pytest.fixture
-    def broker_section(self, client):
-        prefix = f"bwtest-{secrets.token_hex(4)}"
-        yield {"backend": "redis", "redis": {"url": URL, "prefix": prefix}}
-        for key in client.scan_iter(f"{prefix}:*"):
-            client.delete(key)
+    def broker_section(self, section):
+        return {"backend": "redis", "redis": section}
 
     @pytest.fixture
     def inject(self, client, broker_section):

@@ -58,6 +58,12 @@ class Database:
         self._lanes: list[Lane] = []
         self._current: ContextVar[Transaction | None] = ContextVar("brickwork_transaction", default=None)
 
+    @property
+    def current(self) -> Transaction | None:
+        """The transaction that the caller is in, if any."""
+        current = self._current.get()
+        return None if current is None or current.ended else current
+
     # -- transactions ------------------------------------------------------------------------------------------------
 
     @contextmanager

@@ -46,7 +46,7 @@ def brickwork_components() -> Sequence[Component]:
             name="entities",
             summary="Records of types that tenants define: fields, relations, queries, import, duplicates",
             build="brickwork.entities.component:build",
-            requires=("database", "keyring"),
+            requires=("database", "keyring", "cache"),
             settings=EntitiesSettings,
             service="brickwork.entities.service:Entities",
             models="brickwork.entities.models",

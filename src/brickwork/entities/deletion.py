@@ -8,7 +8,7 @@ from sqlalchemy import delete, or_, select
 
 from brickwork.data.transaction import Transaction
 from brickwork.entities.compiled import CompiledType
-from brickwork.entities.events import EntityCreated, EntityDeleted
+from brickwork.entities.events import EntityCreated, EntityDeleted, EntityUpdated
 from brickwork.entities.links import LinkKind, Links, link
 from brickwork.entities.models import EntityMatchRow, record
 from brickwork.entities.repository import Records, release
@@ -117,6 +117,8 @@ class Deletions:
                 content = self._records.content(transaction, type_, row.id, emptied)
                 changes.append({"key": row.id, "expected": row.version, **content})
             self._records.write(transaction, type_, changes)
+            for row in rows.values():
+                transaction.publish(EntityUpdated(type=name, id=row.id, version=row.version + 1, fields=tuple(sources[row.id])))
 
 
 def _by_type(ids: dict[UUID, str]) -> dict[str, list[UUID]]:

@@ -273,6 +273,7 @@ class Merging:
                 if values:
                     content = self._records.content(transaction, type_, row.id, type_.check_changes(values, data, now))
                     changes.append({"key": row.id, "expected": row.version, **content})
+                    transaction.publish(EntityUpdated(type=name, id=row.id, version=row.version + 1, fields=tuple(values)))
             self._records.write(transaction, type_, changes)
 
     def _of(self, transaction: Transaction, id: UUID) -> list[Any]:

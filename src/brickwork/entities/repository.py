@@ -110,18 +110,26 @@ class Records:
 
     def data(self, transaction: Transaction, compiled: CompiledType, row: Any) -> Data:
         """The record's fields, sensitive ones decrypted."""
+        return self.opened(transaction.tenant, compiled, row)
+
+    def opened(self, tenant: str, compiled: CompiledType, row: Any) -> Data:
+        """As `data`, for a row that was not read in a transaction."""
         if not row.sealed:
             return dict(row.data)
-        keyring, tenant = self.keyring(), transaction.tenant
+        keyring = self.keyring()
         opened = {n: unseal(keyring, tenant, compiled.name, n, row.id, token) for n, token in row.sealed.items()}
         return {**row.data, **opened}
 
     def record(self, transaction: Transaction, compiled: CompiledType, row: Any) -> Record:
+        return self.record_of(transaction.tenant, compiled, row)
+
+    def record_of(self, tenant: str, compiled: CompiledType, row: Any) -> Record:
+        """As `record`, for a row that was not read in a transaction."""
         return Record(
             compiled.name,
             row.id,
             row.version,
-            self.data(transaction, compiled, row),
+            self.opened(tenant, compiled, row),
             row.created_at,
             row.created_by,
             row.updated_at,

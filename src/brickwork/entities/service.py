@@ -7,10 +7,11 @@ from uuid import UUID
 
 from brickwork.data import AuditEntry, Page
 from brickwork.data.pagination import cut, decode_cursor, encode_cursor
+from brickwork.entities.cached import CachedRows
 from brickwork.entities.compiled import CompiledType, Data
 from brickwork.entities.definitions import EntityTypeDefinition
 from brickwork.entities.deletion import Deletions
-from brickwork.entities.events import EntityCreated, EntityUpdated
+from brickwork.entities.events import EntityCreated, EntityUpdated, tags_of
 from brickwork.entities.filters import Shape, bind, parse_sort, parse_where
 from brickwork.entities.links import Links
 from brickwork.entities.query import build, build_count, cursor_value
@@ -44,6 +45,7 @@ class Entities:
         self._records = Records(self._keyring)
         self._dialect = self._database.backend.name
         self.types = EntityTypes(self._database, self._records, shipped)
+        self._rows = CachedRows(platform.cache)
         self._links = Links(self._records, self.types)
         self._deletions = Deletions(self._records, self.types, self._links)
         self.relations = Relations(self._database, self.types, self._records, self._links)
@@ -88,7 +90,10 @@ class Entities:
         return Record(type, key, 1, clean, now, actor, now, actor, None, compiled)
 
     def get(self, type: str, id: UUID | str, *, include_deleted: bool = False) -> Record:
-        """The record; raises `NotFoundError`."""
+        """The record; raises `NotFoundError`. Outside a transaction it comes from the cache, if that has it."""
+        context = self._platform.contexts.current
+        if not (include_deleted or context.system) and self._database.current is None:
+            return self._cached(context.require_tenant(), type, self._id(type, id))
         with self._database.transaction(readonly=True) as transaction:
             compiled = self.types.for_reading(transaction, type)
             row = self._records.get(transaction, compiled, self._id(type, id), deleted=include_deleted)
@@ -233,7 +238,20 @@ class Entities:
             compiled = self.types.for_writing(transaction, type)
             for rows in self._records.scan(transaction, compiled):
                 changed += self._records.rekey(transaction, compiled, rows)
+            self._platform.cache.invalidate(*tags_of(type))  # what is kept is encrypted as the rows were
         return changed
+
+    def _cached(self, tenant: str, type: str, key: UUID) -> Record:
+        compiled = self.types.trusted(tenant, type)
+        if compiled is None:
+            with self._database.transaction(readonly=True) as transaction:
+                compiled = self.types.for_reading(transaction, type)
+
+        def load() -> Any:
+            with self._database.transaction(readonly=True) as transaction:
+                return self._records.get(transaction, compiled, key)
+
+        return self._records.record_of(tenant, compiled, self._rows.get(type, key, load))
 
     # -- for the neighbours in this room ---------------------------------------------------------------------------
 

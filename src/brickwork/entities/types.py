@@ -109,15 +109,20 @@ class EntityTypes:
 
     def for_reading(self, transaction: Transaction, name: str) -> CompiledType:
         """The type, trusted for a moment without asking the database."""
+        if (trusted := self.trusted(transaction.tenant, name)) is not None:
+            return trusted
         key = (transaction.tenant, name)
         known = self._cache.get(key)
-        if known is not None and known[1] > time.monotonic():
-            return known[0]
         if known is not None and key in self._current:
             row = _VERSION.one(transaction, {"of_type": name})
             if row is not None and row.version == known[0].version:
                 return self._remember(key, known[0])
         return self._fresh(transaction, name)
+
+    def trusted(self, tenant: str, name: str) -> CompiledType | None:
+        """The type, if it may be trusted for a moment yet."""
+        known = self._cache.get((tenant, name))
+        return known[0] if known is not None and known[1] > time.monotonic() else None
 
     def for_writing(self, transaction: Transaction, name: str) -> CompiledType:
         """The type, held against change until the transaction ends."""

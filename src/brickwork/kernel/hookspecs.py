@@ -58,6 +58,12 @@ def brickwork_routes(platform: "Platform") -> Sequence[Any]:  # type: ignore[emp
 
 
 @hookspec
+def brickwork_warm_cache(platform: "Platform") -> None:
+    """Called in a thread when the platform starts, and every `cache.warm_every` seconds in one of its processes. Calls, in the
+    contexts of the tenants it is meant for, the cached functions whose results should be there before anybody asks."""
+
+
+@hookspec
 def brickwork_before_commit(platform: "Platform", transaction: Any) -> None:
     """Called inside each writing transaction just before it commits, with the `brickwork.data.Transaction`, whose
     `events` are what was published in it. What it writes commits with it; what it raises rolls everything back."""

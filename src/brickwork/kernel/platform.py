@@ -24,11 +24,16 @@ from brickwork.kernel.settings import PlatformSettings, read_modules, read_setti
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from prometheus_client import CollectorRegistry
+
+    from brickwork.cache import Cache
     from brickwork.data import AuditTrail, Database, Transaction
     from brickwork.entities import Entities
     from brickwork.eventstore import EventStore
     from brickwork.jobs import Jobs
     from brickwork.kernel.aio import AsyncBridge
+    from brickwork.limits import Limits
+    from brickwork.locks import Locks
     from brickwork.messaging import Messaging
     from brickwork.realtime import Realtime
 
@@ -37,6 +42,9 @@ T = TypeVar("T")
 #: Modules of the components that ship with the core.
 BUILTIN = (
     "brickwork.data.component",
+    "brickwork.cache.component",
+    "brickwork.locks.component",
+    "brickwork.limits.component",
     "brickwork.messaging.component",
     "brickwork.jobs.component",
     "brickwork.eventstore.component",
@@ -158,6 +166,18 @@ class Platform:
         return self.database.audit
 
     @property
+    def cache(self) -> "Cache":
+        return cast("Cache", self.get("cache"))
+
+    @property
+    def locks(self) -> "Locks":
+        return cast("Locks", self.get("locks"))
+
+    @property
+    def limits(self) -> "Limits":
+        return cast("Limits", self.get("limits"))
+
+    @property
     def messaging(self) -> "Messaging":
         return cast("Messaging", self.get("messaging"))
 
@@ -181,6 +201,11 @@ class Platform:
     def aio(self) -> "AsyncBridge":
         """The door for async code: `await platform.aio(platform.entities.get, "patient", id)`."""
         return cast("AsyncBridge", self._once("aio", "brickwork.kernel.aio:AsyncBridge"))
+
+    @property
+    def metrics(self) -> "CollectorRegistry":
+        """Where components register what they count; `GET /metrics` tells it."""
+        return cast("CollectorRegistry", self._once("metrics", "brickwork.kernel.metrics:registry"))
 
     def transaction(self, *, readonly: bool = False) -> "AbstractContextManager[Transaction]":
         """Join the current transaction, or begin one that commits at the end of the block."""

@@ -76,14 +76,21 @@ class Consumer:
         context = cloud.context()
         with self._platform.contexts.use(context):
             token = self._cause.set(cloud)
-            try:
+            running = False
+
+            def run() -> None:
+                nonlocal running
+                running = True
                 started(subscription.timeout)
+                subscription.function(self._platform, event)
+
+            try:
                 try:
-                    return self._run(parcel, subscription, context, event)
+                    return self._run(parcel, subscription, context, run)
                 finally:
                     ended()
             except UnavailableError as error:
-                if not self._reachable():
+                if not running or not self._reachable():
                     raise
                 self._fail(parcel, subscription, error)
             except HandlerInterrupt:
@@ -95,18 +102,19 @@ class Consumer:
                 self._cause.reset(token)
         return False
 
-    def _run(self, parcel: Parcel, subscription: Subscription, context: Context, event: Any) -> bool:
+    def _run(self, parcel: Parcel, subscription: Subscription, context: Context, run: Callable[[], None]) -> bool:
+        """`run` begins when the transaction has: waiting for SQLite's one writer is not held against a handler."""
         if subscription.transactional:
             end = {"delivery": parcel.id}
             with self._database.begin(context, first=lambda t: _END.send(t, end), savepoints=False) as transaction:
                 if not transaction.opened.rowcount:
                     return False
-                subscription.function(self._platform, event)
+                run()
         else:
             with self._database.begin(context, readonly=not context.system) as transaction:
                 if _OWED.one(transaction, {"delivery": parcel.id}) is None:
                     return False
-            subscription.function(self._platform, event)
+            run()
             with self._database.begin(context) as transaction:
                 _END.run(transaction, {"delivery": parcel.id})
         if subscription.ordered or subscription.concurrency is not None:

@@ -81,3 +81,9 @@ class Event(BaseModel):
     def ordering_key(self) -> str | None:
         """The value of the key field, as text."""
         return None if self.event_key is None else str(getattr(self, self.event_key))
+
+    def tags(self) -> tuple[str, ...]:
+        """What this event changes, for the cache: values kept with one of these tags are forgotten when it is committed. By
+        default the event's name, and name and key ("invoice.issued:17")."""
+        key = self.ordering_key()
+        return (self.event_name,) if key is None else (self.event_name, f"{self.event_name}:{key}")

@@ -15,11 +15,11 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 class Metrics:
-    """Counts requests and their time by method, route and status. Each application has its own registry."""
+    """Counts requests and their time by method, route and status, in the platform's registry."""
 
     def __init__(self, platform: "Platform") -> None:
         self._platform = platform
-        self._registry = CollectorRegistry()
+        self._registry = platform.metrics
         self._requests = Counter(
             "brickwork_http_requests", "Requests answered", ("method", "route", "status"), registry=self._registry
         )

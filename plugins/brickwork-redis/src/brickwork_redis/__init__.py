@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from brickwork import Backend, hookimpl
-from brickwork_redis.settings import RedisMessagingSettings
+from brickwork_redis.settings import RedisMessagingSettings, RedisSettings
 
 
 @hookimpl
@@ -15,5 +15,12 @@ def brickwork_backends() -> Sequence[Backend]:
             factory="brickwork_redis.messaging:RedisMessageBroker",
             summary="dramatiq's Redis broker",
             settings=RedisMessagingSettings,
-        )
+        ),
+        Backend(
+            port="cache",
+            name="redis",
+            factory="brickwork_redis.cache:RedisStore",
+            summary="Values that all machines share",
+            settings=RedisSettings,
+        ),
     ]

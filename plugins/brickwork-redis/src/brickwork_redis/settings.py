@@ -5,6 +5,16 @@ from pydantic import Field
 from brickwork.kernel.component import ComponentSettings
 
 
+class RedisSettings(ComponentSettings):
+    """What every backend on Redis needs: `[cache.redis]`, `[locks.redis]`, `[limits.redis]`."""
+
+    url: str = "redis://127.0.0.1:6379/0"
+    #: Begins every key.
+    prefix: str = Field(default="brickwork", pattern=r"^[a-z0-9_:-]+$")
+    #: Seconds to wait for an answer.
+    timeout: float = Field(default=2.0, gt=0)
+
+
 class RedisMessagingSettings(ComponentSettings):
     """`[messaging.redis]`."""
 

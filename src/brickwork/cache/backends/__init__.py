@@ -1,0 +1,1 @@
+"""Backends of the cache that ship with the core."""

@@ -1,0 +1,82 @@
+"""A SQLite file beside the database, for what embedded backends share between the processes of one machine and may lose."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+from brickwork.errors import UnavailableError
+
+
+class SideFile:
+    """A connection for each thread, in WAL mode without fsync. `schema` is a script of `CREATE … IF NOT EXISTS`."""
+
+    def __init__(self, path: Path, schema: str, *, patience: float = 5.0) -> None:
+        self._path = path
+        self._schema = schema
+        self._patience = patience
+        self._local = threading.local()
+        self._all: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The calling thread's connection, in autocommit mode."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._open()
+        return connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A block that no other thread or process writes beside. Raises `UnavailableError`."""
+        with self.told():
+            connection = self.connection
+            self._begin(connection)
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """A block whose SQLite errors are told as `UnavailableError`."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise UnavailableError(f"{self._path} can't be used: {error}") from None
+
+    def close(self) -> None:
+        """Close every thread's connection."""
+        with self._lock:
+            for connection in self._all:
+                connection.close()
+            self._all.clear()
+        self._local = threading.local()
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        deadline, pause = monotonic() + self._patience, 0.0001
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if not error.sqlite_errorname.startswith("SQLITE_BUSY") or monotonic() > deadline:
+                    raise
+            sleep(pause)
+            pause = min(pause * 1.2, 0.005)
+
+    def _open(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self.told():
+            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=self._patience)
+            connection.execute("PRAGMA journal_mode = wal")
+            connection.execute("PRAGMA synchronous = off")
+            connection.executescript(self._schema)
+        with self._lock:
+            self._all.append(connection)
+        return connection

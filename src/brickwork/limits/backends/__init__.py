@@ -1,0 +1,1 @@
+"""Backends of rate limits that ship with the core."""

@@ -1,0 +1,1 @@
+"""Backends of locks that ship with the core."""
