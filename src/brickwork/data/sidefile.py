@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
@@ -34,7 +34,7 @@ class SideFile:
         """A block that no other thread or process writes beside. Raises `UnavailableError`."""
         with self.told():
             connection = self.connection
-            self._begin(connection)
+            self._patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
             try:
                 yield connection
             except BaseException:
@@ -58,11 +58,12 @@ class SideFile:
             self._all.clear()
         self._local = threading.local()
 
-    def _begin(self, connection: sqlite3.Connection) -> None:
+    def _patiently(self, function: Callable[[], object]) -> None:
+        """Until it succeeds. SQLite's own busy handler sleeps long, and doesn't wait for a change of the journal mode at all."""
         deadline, pause = monotonic() + self._patience, 0.0001
         while True:
             try:
-                connection.execute("BEGIN IMMEDIATE")
+                function()
                 return
             except sqlite3.OperationalError as error:
                 if not error.sqlite_errorname.startswith("SQLITE_BUSY") or monotonic() > deadline:
@@ -72,11 +73,10 @@ class SideFile:
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self.told():
+        with self.told(), self._lock:
             connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=self._patience)
-            connection.execute("PRAGMA journal_mode = wal")
+            self._patiently(lambda: connection.execute("PRAGMA journal_mode = wal"))
             connection.execute("PRAGMA synchronous = off")
-            connection.executescript(self._schema)
-        with self._lock:
+            self._patiently(lambda: connection.executescript(self._schema))
             self._all.append(connection)
         return connection

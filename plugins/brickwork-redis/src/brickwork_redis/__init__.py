@@ -23,4 +23,18 @@ def brickwork_backends() -> Sequence[Backend]:
             summary="Values that all machines share",
             settings=RedisSettings,
         ),
+        Backend(
+            port="locks",
+            name="redis",
+            factory="brickwork_redis.locks:RedisLocks",
+            summary="Locks and semaphores between machines",
+            settings=RedisSettings,
+        ),
+        Backend(
+            port="limits",
+            name="redis",
+            factory="brickwork_redis.limits:RedisLimits",
+            summary="Rate limits over all machines",
+            settings=RedisSettings,
+        ),
     ]

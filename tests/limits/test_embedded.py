@@ -1,0 +1,27 @@
+"""The embedded limits keep the contract, and decide as the settings say where they can't count."""
+
+import pytest
+
+from brickwork.errors import UnavailableError
+from brickwork.testing.contracts.limits import LimitsContract
+
+
+class TestEmbedded(LimitsContract):
+    @pytest.fixture
+    def database_kind(self):
+        return "sqlite"
+
+    @pytest.fixture
+    def limits_section(self):
+        return {"backend": "embedded"}
+
+
+@pytest.mark.parametrize("decision", ["allow", "refuse"])
+def test_without_its_store_it_decides_as_the_settings_say(make_platform, monkeypatch, decision):
+    platform = make_platform(components=["limits"], migrated=False, limits={"when_unavailable": decision})
+
+    def away(*arguments):
+        raise UnavailableError("the disk is gone")
+
+    monkeypatch.setattr(platform.limits.store, "advance", away)
+    assert platform.limits.hit("k", "1/hour").allowed is (decision == "allow")
