@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from datetime import timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Integer, and_, cast, delete, func, or_, select, update
@@ -27,8 +28,11 @@ _table: Any = DeliveryRow.__table__
 _earlier: Any = _table.alias("earlier")
 #: Deliveries taken in one transaction.
 BATCH = 100
-#: Seconds that a relay waits after a small batch or a wake-up, so that the next batch is larger.
-LINGER = 0.004
+#: Seconds that a relay waits after a wake-up or a batch, so that the next is larger: taking one delivery costs nearly as much
+#: as taking twenty. It waits longer once more than so many deliveries a second come.
+LINGER, BUSY_LINGER, BUSY = 0.002, 0.02, 150
+#: Seconds more that a relay lies back for each time that it found nothing (another is at work), and at most.
+YIELD, MOST_YIELD = 0.01, 0.05
 #: A delivery that went missing with its process this often is dead-lettered, even if its handler asks for fewer attempts.
 LOSSES = 5
 #: Seconds for which a process holds what it took for itself; it renews three times in that time.
@@ -174,15 +178,20 @@ class Relay:
         return self._database.clock.now()
 
     def _run(self) -> None:
-        pause = 0.0
+        pause, empty, rate, last = 0.0, 0, 0.0, monotonic()
         while not self._stop.is_set():
             try:
                 moved = self.once()
                 pause = 0.0
-                if not moved:
+                if moved:
+                    empty, now = 0, monotonic()
+                    rate, last = 0.8 * rate + 0.2 * moved / (now - last), now
+                    if moved < BATCH // 2:
+                        self._stop.wait(BUSY_LINGER if rate > BUSY else LINGER)
+                else:
                     self._bell.wait(self._settings.poll)
-                if moved < BATCH // 2:
-                    self._stop.wait(LINGER)
+                    self._stop.wait(min(LINGER + YIELD * empty, MOST_YIELD))
+                    empty += 1
             except BrickworkError as error:
                 log.warning("the relay could not work, it tries again: %s", error.message)
                 pause = min(max(pause * 2, 0.1), 5.0)
