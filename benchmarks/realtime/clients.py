@@ -47,7 +47,7 @@ class Crowd:
         """Forget what was seen."""
         self.seen = array("d")
 
-    async def delays(self, count: int, patience: float) -> array[float]:
+    async def delays(self, count: int, patience: float) -> "array[float]":
         """The delays in seconds, when there are `count` of them or nothing came for `patience` seconds."""
         known, since = -1, time.monotonic()
         while len(self.seen) < count and time.monotonic() - since < patience:

@@ -42,7 +42,7 @@ def serve(
     platform.database.start()
     count = workers or settings.workers
     out.print("[yellow]no auth component: tenant and actor are taken from X-Tenant and X-Actor; loopback only[/yellow]")
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_fresh_folder(platform.settings.platform.data_dir / f"metrics-{port}"))
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(fresh_folder(platform.settings.platform.data_dir / f"metrics-{port}"))
     state: State = context.obj
     if state.settings is not None:
         os.environ["BRICKWORK_CONFIG"] = str(state.settings)
@@ -85,7 +85,7 @@ def _listening(host: str, port: int) -> socket.socket:
     return made
 
 
-def _fresh_folder(folder: Path) -> Path:
+def fresh_folder(folder: Path) -> Path:
     """An empty folder in which the workers of this server add up their metrics. It is emptied at the start, since a
     server that is ended by a signal doesn't come to clean up."""
     shutil.rmtree(folder, ignore_errors=True)

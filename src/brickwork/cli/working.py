@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from brickwork.cli.serving import fresh_folder
 from brickwork.cli.state import State, platform_of
 
 out = Console(stderr=True)
@@ -24,6 +25,7 @@ def worker(
     queue: Annotated[list[str] | None, typer.Option("--queue", "-q", help="Only these queues")] = None,
     processes: Annotated[int, typer.Option(min=1, help="Processes")] = 1,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads in each; messaging.threads by default")] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics on this port of the loopback")] = None,
     patience: Annotated[float, typer.Option(help="Seconds that running handlers get to end at a stop")] = 30.0,
 ) -> None:
     """Handle events until SIGTERM or SIGINT: then take nothing more, let running handlers end, and leave."""
@@ -39,8 +41,21 @@ def worker(
         out.print(line, highlight=False)
     out.print(f"handling {', '.join(queues)} in {processes} process(es)", highlight=False)
     settings = context.obj.settings if isinstance(context.obj, State) else None
+    if metrics_port is not None:
+        _serve_metrics(platform.settings.platform.data_dir / f"metrics-{metrics_port}", metrics_port)
     platform.close()
     _supervise(processes, (settings, queue, threads, patience))
+
+
+def _serve_metrics(folder: Path, port: int) -> None:
+    """The sums over all worker processes; they write where the variable says."""
+    from prometheus_client import CollectorRegistry, start_http_server
+    from prometheus_client.multiprocess import MultiProcessCollector
+
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(fresh_folder(folder))
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    start_http_server(port, "127.0.0.1", registry)
 
 
 def _supervise(count: int, arguments: tuple[Any, ...]) -> None:

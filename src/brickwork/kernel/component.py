@@ -86,6 +86,13 @@ class SupportsClose(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
+class SupportsMeasure(Protocol):
+    """A service with gauges that it sets just before they are read."""
+
+    def measure(self) -> None: ...
+
+
 @attrs.frozen
 class Health:
     """The state of one service: `ok`, and a sentence on what is wrong or how it is."""

@@ -13,6 +13,7 @@ from brickwork.kernel.component import (
     Health,
     SupportsClose,
     SupportsHealth,
+    SupportsMeasure,
     SupportsStart,
     build_order,
     resolve,
@@ -235,6 +236,12 @@ class Platform:
                     detail = error.message if isinstance(error, BrickworkError) else type(error).__name__
                     report[name] = Health(False, detail)
         return report
+
+    def measure(self) -> None:
+        """Bring the gauges among `metrics` up to date."""
+        for service in list(self._services.values()):
+            if isinstance(service, SupportsMeasure):
+                service.measure()
 
     def close(self) -> None:
         """Close what was built, the last first. Closing twice is harmless."""

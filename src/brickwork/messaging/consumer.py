@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import timedelta
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError as PydanticError
@@ -19,6 +20,7 @@ from brickwork.messaging.dead import DeadLetters
 from brickwork.messaging.envelope import CloudEvent, UnreadableMessageError
 from brickwork.messaging.event import UnknownVersionError
 from brickwork.messaging.handler import Subscription
+from brickwork.messaging.meters import Meters
 from brickwork.messaging.models import DeliveryRow
 from brickwork.messaging.port import Parcel
 from brickwork.messaging.watchdog import HandlerInterrupt
@@ -50,7 +52,13 @@ class Consumer:
     """Handles parcels, in whatever thread."""
 
     def __init__(
-        self, platform: "Platform", catalogue: Catalogue, dead: DeadLetters, bell: Bell, cause: ContextVar[CloudEvent | None]
+        self,
+        platform: "Platform",
+        catalogue: Catalogue,
+        dead: DeadLetters,
+        bell: Bell,
+        cause: ContextVar[CloudEvent | None],
+        meters: Meters,
     ) -> None:
         self._platform = platform
         self._database: Database = platform.database
@@ -58,6 +66,7 @@ class Consumer:
         self._dead = dead
         self._bell = bell
         self._cause = cause
+        self._meters = meters
 
     def handle(
         self, parcel: Parcel, started: Callable[[float], None] = lambda _: None, ended: Callable[[], None] = lambda: None
@@ -85,8 +94,12 @@ class Consumer:
                 subscription.function(self._platform, event)
 
             try:
+                began = perf_counter()
                 try:
-                    return self._run(parcel, subscription, context, run)
+                    done = self._run(parcel, subscription, context, run)
+                    if done:
+                        self._meters.handled(subscription.name, "done", perf_counter() - began)
+                    return done
                 finally:
                     ended()
             except UnavailableError as error:
@@ -147,7 +160,9 @@ class Consumer:
             if hopeless or failures >= subscription.retry.attempts:
                 transaction.execute(delete(_table).where(_table.c.id == parcel.id))
                 self._dead.bury(transaction, row, history, now)
+                self._meters.handled(subscription.name, "dead")
             else:
+                self._meters.handled(subscription.name, "again")
                 due = now + timedelta(seconds=subscription.retry.pause(failures))
                 values = {"due_at": due, "taken": False, "failures": failures, "history": history}
                 transaction.execute(update(_table).where(_table.c.id == parcel.id).values(values))

@@ -17,6 +17,7 @@ from brickwork.messaging.dead import DeadLetters, DeadLettersGrew
 from brickwork.messaging.envelope import CloudEvent
 from brickwork.messaging.event import Event
 from brickwork.messaging.handler import subscriptions_of
+from brickwork.messaging.meters import Meters
 from brickwork.messaging.models import DeliveryRow
 from brickwork.messaging.outbox import Outbox
 from brickwork.messaging.port import MessageBroker
@@ -42,7 +43,8 @@ class Messaging:
         self._cause: ContextVar[CloudEvent | None] = ContextVar("brickwork_cause", default=None)
         self.bell = Bell(platform.database)
         self.dead = DeadLetters(platform.database, self.catalogue, settings, self.bell)
-        self.consumer = Consumer(platform, self.catalogue, self.dead, self.bell, self._cause)
+        self._meters = Meters(platform.metrics, platform.database)
+        self.consumer = Consumer(platform, self.catalogue, self.dead, self.bell, self._cause, self._meters)
         self._outbox = Outbox(platform.database, self.catalogue, settings)
         self._broker: MessageBroker | None = None
         self._worker: Worker | None = None
@@ -117,6 +119,10 @@ class Messaging:
                 done += self.consumer.handle(parcel)
                 handled += 1
         return done
+
+    def measure(self) -> None:
+        """Bring the gauges up to date."""
+        self._meters.measure()
 
     def backlog(self) -> dict[str, int]:
         """How many events wait for each handler, over all tenants; names without a handler here are of other products."""

@@ -78,6 +78,7 @@ class Connection:
         self._present: set[str] = set()
         self._requests: deque[float] = deque(maxlen=realtime.settings.max_requests)
         self.gone = False
+        realtime.connections.inc()
 
     # -- from the hub ------------------------------------------------------------------------------------------------------
 
@@ -100,6 +101,7 @@ class Connection:
         self._sink.write(out)
         if self._sink.waiting() > self._realtime.settings.max_waiting_bytes:
             self.gone = True
+            self._realtime.dropped.labels("slow").inc()
             self._sink.drop(TOO_SLOW, "too slow: what was sent is not taken")
 
     # -- from the client -----------------------------------------------------------------------------------------------------
@@ -108,6 +110,7 @@ class Connection:
         """Answer a request; a close code and reason where the connection must end."""
         now = monotonic()
         if len(self._requests) == self._requests.maxlen and now - self._requests[0] < 1.0:
+            self._realtime.dropped.labels("flood").inc()
             return FLOOD, f"more than {self._requests.maxlen} requests a second"
         self._requests.append(now)
         try:
@@ -115,6 +118,7 @@ class Connection:
             if not isinstance(request, dict) or not isinstance(request.get("op"), str):
                 raise ValueError
         except ValueError:
+            self._realtime.dropped.labels("garbage").inc()
             return GARBAGE, 'not a request: send JSON such as {"op": "subscribe", "topic": "entity:patient"}'
         try:
             await self._answer(request)
@@ -125,6 +129,7 @@ class Connection:
     async def close(self) -> None:
         """Leave every topic."""
         self.gone = True
+        self._realtime.connections.dec()
         for topic in self._sent:
             self._realtime.hub.unsubscribe((self.guest.tenant, topic), self)
         present, self._present = self._present, set()

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from prometheus_client import Counter, Gauge
+
 from brickwork.errors import BrickworkError, ValidationError
 from brickwork.kernel.context import Context
 from brickwork.kernel.ids import uuid7
@@ -39,6 +41,10 @@ class Realtime:
         self._platform = platform
         self._database = platform.database
         self.node = str(uuid7())
+        self.connections = Gauge(
+            "brickwork_realtime_connections", "Clients", registry=platform.metrics, multiprocess_mode="livesum"
+        )
+        self.dropped = Counter("brickwork_realtime_dropped", "Clients cut off", ("reason",), registry=platform.metrics)
         self._log = Log(platform.database)
         self.tickets = Tickets(platform.database)
         self.presence = Presence(platform.database, self._log, self.node, settings.presence_seconds)

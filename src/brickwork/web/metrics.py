@@ -1,12 +1,15 @@
 """Prometheus metrics of the web component, summed over the worker processes of a server."""
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+from brickwork.errors import BrickworkError
 
 if TYPE_CHECKING:
     from brickwork.kernel.platform import Platform
@@ -40,6 +43,8 @@ class Metrics:
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """`GET /metrics`."""
+        with suppress(BrickworkError):  # the counters can be told without the gauges
+            await self._platform.aio(self._platform.measure)
         registry = self._registry
         if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
             registry = CollectorRegistry()

@@ -92,7 +92,8 @@ class RedisStore:
         self._client.close()
 
     def _ask(self, key: str, slots: Sequence[int]) -> tuple[bytes | None, list[bytes | None], int]:
-        pipeline = self._client.pipeline(transaction=True)
+        # the versions last: an entry that counts by them counted when it was read
+        pipeline = self._client.pipeline(transaction=False)
         pipeline.get(f"{self._prefix}:{key}")
         pipeline.hmget(self._keys[0], [0, *slots])
         pipeline.time()

@@ -14,14 +14,18 @@ from brickwork_redis.settings import RedisSettings
 
 
 def connect(settings: RedisSettings) -> Any:
-    """A client with a pool. A connection that the server closed is made anew once; a server that is away is told at once."""
-    return redis.Redis.from_url(
+    """A client with a pool, whose users wait for a connection when all are in use. A connection that the server closed is made
+    anew once; a server that is away is told at once."""
+    pool = redis.BlockingConnectionPool.from_url(
         settings.url,
+        max_connections=settings.connections,
+        timeout=settings.timeout,
         socket_timeout=settings.timeout,
         socket_connect_timeout=settings.timeout,
         health_check_interval=0,
         retry=Retry(NoBackoff(), 1),
     )
+    return redis.Redis.from_pool(pool)
 
 
 @contextmanager

@@ -11,8 +11,10 @@ class RedisSettings(ComponentSettings):
     url: str = "redis://127.0.0.1:6379/0"
     #: Begins every key.
     prefix: str = Field(default="brickwork", pattern=r"^[a-z0-9_:-]+$")
-    #: Seconds to wait for an answer.
+    #: Seconds to wait for an answer, and for a connection while all are in use.
     timeout: float = Field(default=2.0, gt=0)
+    #: Connections that a process keeps at most.
+    connections: int = Field(default=32, ge=1)
 
 
 class RedisMessagingSettings(ComponentSettings):

@@ -11,7 +11,7 @@ from hashlib import md5
 from typing import Any
 
 import orjson
-from sqlalchemy import Column, Connection, Engine, Table, create_engine, text
+from sqlalchemy import Column, Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
@@ -69,40 +69,40 @@ class PostgresBackend:
 
     def __init__(self, url: URL, *, busy_timeout: float = 5.0, pool_size: int = 8) -> None:
         try:
-            import psycopg
+            import psycopg  # noqa: F401
         except ImportError:
             raise MissingDependencyError("psycopg", "postgres") from None
-        self._literal = psycopg.sql.Literal
         self.url = url.set(drivername="postgresql+psycopg")
         self._timeout = busy_timeout
         self._pool_size = pool_size
 
     def engines(self) -> Engines:
+        from brickwork.data.backends.opening import OpeningCursor, drop
+
         engine = create_engine(
             self.url,
-            # BEGIN and COMMIT are sent by `begin` and by the driver's commit: one round trip less each transaction
+            # BEGIN is sent with the first statement and COMMIT by the driver: two round trips less each transaction
             isolation_level="AUTOCOMMIT",
             pool_size=self._pool_size,
             max_overflow=0,
             pool_timeout=self._timeout,
             json_serializer=_dump,
             json_deserializer=orjson.loads,
-            connect_args={"connect_timeout": 10, "options": f"-c lock_timeout={int(self._timeout * 1000)} -c timezone=UTC"},
+            connect_args={
+                "connect_timeout": 10,
+                "options": f"-c lock_timeout={int(self._timeout * 1000)} -c timezone=UTC",
+                "cursor_factory": OpeningCursor,
+            },
         )
+        event.listen(engine, "checkin", drop)
         return Engines(engine, engine)
 
     def begin(self, connection: Connection, scope: Scope, stamp: str, *, readonly: bool, wait: bool = True) -> None:
-        driver: Any = connection.connection.driver_connection
+        from brickwork.data.backends.opening import postpone
+
         tenant = SYSTEM_TENANT if scope.system else scope.tenant or ""
-        begin, settings = ("BEGIN READ ONLY", {"tenant": tenant}) if readonly else ("BEGIN", {"tenant": tenant, "stamp": stamp})
-        if driver.pgconn.pipeline_status:  # inside `together`
-            driver.execute(begin)
-            calls = ", ".join(f"set_config('brickwork.{name}', %s, true)" for name in settings)
-            driver.execute(f"SELECT {calls}", list(settings.values()))
-        else:
-            literals = {name: self._literal(value).as_string(driver) for name, value in settings.items()}
-            calls = ", ".join(f"set_config('brickwork.{name}', {literal}, true)" for name, literal in literals.items())
-            driver.execute(f"{begin}; SELECT {calls}")
+        begin, values = ("BEGIN READ ONLY", [tenant]) if readonly else ("BEGIN", [tenant, stamp])
+        postpone(connection.connection.driver_connection, begin, values)
 
     def stamp(self, connection: Connection, stamp: str) -> None:
         connection.execute(text("SELECT set_config('brickwork.stamp', :stamp, true)"), {"stamp": stamp})

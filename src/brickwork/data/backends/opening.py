@@ -1,0 +1,70 @@
+"""The beginning of a transaction on PostgreSQL, sent with its first statement in one round trip (psycopg's pipeline mode).
+
+Nothing is lost by waiting: until its first statement a transaction on PostgreSQL holds no snapshot and no lock.
+"""
+
+import select
+from typing import Any
+
+import psycopg
+
+from brickwork.errors import UnavailableError
+
+#: Connections whose transaction has begun for brickwork and not yet for the server, with what the server is to be told.
+_ATTRIBUTE = "_brickwork_opening"
+Opening = tuple[str, list[str]]
+
+
+class OpeningCursor(psycopg.Cursor[Any]):
+    """A cursor that sends what was postponed before its own statement."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> "OpeningCursor":
+        opening: Opening | None = getattr(self.connection, _ATTRIBUTE, None)
+        if opening is None:
+            return super().execute(query, params, **options)
+        drop(self.connection)
+        if self.connection.pgconn.pipeline_status:
+            self._open(opening)
+            return super().execute(query, params, **options)
+        with self.connection.pipeline():
+            self._open(opening)
+            super().execute(query, params, **options)
+        return self
+
+    def executemany(self, query: Any, params_seq: Any, **options: Any) -> None:
+        opening: Opening | None = getattr(self.connection, _ATTRIBUTE, None)
+        if opening is not None:
+            drop(self.connection)
+            with self.connection.pipeline():
+                self._open(opening)
+        super().executemany(query, params_seq, **options)
+
+    def _open(self, opening: Opening) -> None:
+        begin, values = opening
+        cursor = psycopg.Cursor(self.connection)
+        cursor.execute(begin)
+        names = ("tenant", "stamp")[: len(values)]
+        cursor.execute(f"SELECT {', '.join('set_config(%s, %s, true)' for _ in names)}", _pairs(names, values))
+
+
+def postpone(connection: Any, begin: str, values: list[str]) -> None:
+    """Begin with `begin` and these settings (tenant, and stamp if it writes) when the first statement comes. Raises
+    `UnavailableError` if the server has hung up."""
+    readable, _, _ = select.select([connection.pgconn.socket], [], [], 0)
+    if readable:  # an idle connection has nothing to say but farewell, or a notice
+        try:
+            connection.pgconn.consume_input()
+            connection.pgconn.consume_input()
+        except psycopg.OperationalError:
+            raise UnavailableError("the database cannot be reached") from None
+    setattr(connection, _ATTRIBUTE, (begin, values))
+
+
+def drop(connection: Any, *_: Any) -> None:
+    """Postpone nothing any more; also a listener for a pool's `checkin`."""
+    if connection is not None:
+        setattr(connection, _ATTRIBUTE, None)
+
+
+def _pairs(names: tuple[str, ...], values: list[str]) -> list[str]:
+    return [text for name, value in zip(names, values, strict=True) for text in (f"brickwork.{name}", value)]
