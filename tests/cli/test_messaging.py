@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from brickwork import Platform
 from brickwork.cli.app import app
 from brickwork.errors import BrickworkError, ConflictError, ValidationError
 
@@ -61,8 +62,6 @@ def test_events_are_listed_and_shown(run):
 
 
 def test_dead_letters_are_found_mended_and_replayed(run):
-    from brickwork import Platform
-
     with Platform.from_settings() as platform, platform.context(tenant="alpha", actor="user:kim"):
         from door import Knocked
 
@@ -90,8 +89,6 @@ def test_a_new_handler_works_at_once(run):
         run("new", "handler", "Order Placed")
     Path("brickwork.toml").write_text('[platform]\nmodules = ["order_placed_handler", "stock"]\n')
     assert "stock.ran-out" in run("events", "list")
-    from brickwork import Platform
-
     with Platform.from_settings() as platform, platform.context(tenant="alpha", actor="user:kim"):
         import order_placed_handler
 
@@ -104,3 +101,65 @@ def test_a_module_that_is_not_there_is_told(run):
     Path("brickwork.toml").write_text('[platform]\nmodules = ["nowhere"]\n')
     with pytest.raises(BrickworkError, match=r"platform\.modules: 'nowhere' can't be imported"):
         run("events", "list")
+
+
+JOBS = """
+from brickwork import hookimpl
+from brickwork.jobs import job
+
+@job(name="report")
+def report(platform, run, month="2026-01"):
+    run.progress(3, 3, month)
+
+@hookimpl
+def brickwork_jobs():
+    return [report]
+"""
+
+
+def test_jobs_are_run_watched_and_scheduled(run, tmp_path):
+    (tmp_path / "door.py").write_text(JOBS)
+    sys.modules.pop("door", None)
+    assert "report" in run("jobs", "list")
+    id = run("jobs", "run", "report", '{"month": "2026-02"}').strip()
+    with Platform.from_settings() as platform, platform.context(tenant="alpha", actor="user:kim"):
+        platform.get("jobs")
+        assert platform.messaging.drain() == 1
+        platform.jobs.schedules.put("monthly", "report", {"cron": "0 6 1 * *", "zone": "Europe/Berlin"})
+    listed = run("jobs", "runs", "--status", "done")
+    assert id in listed
+    assert "3 of 3" in listed
+    other = run("jobs", "run", "report", "--delay", "600").strip()
+    assert "cancelled" in run("jobs", "cancel", other)
+    assert "monthly" in run("jobs", "schedules")
+    run("jobs", "pause", "monthly")
+    assert "paused" in run("jobs", "schedules")
+    assert "goes on at" in run("jobs", "resume", "monthly")
+    with pytest.raises(ValidationError, match="no JSON"):
+        run("jobs", "run", "report", "{")
+
+
+def test_the_cache_is_cleared_by_tenant_region_or_whole(run):
+    def kept():
+        with Platform.from_settings() as platform:
+            values = []
+            for tenant in ("alpha", "beta"):
+                with platform.context(tenant=tenant):
+                    values += [platform.cache.region(name).get("k") for name in ("default", "search_results")]
+            return values
+
+    def keep():
+        with Platform.from_settings() as platform:
+            for tenant in ("alpha", "beta"):
+                with platform.context(tenant=tenant):
+                    for name in ("default", "search_results"):
+                        platform.cache.region(name).set("k", 1)
+
+    keep()
+    assert kept() == [1, 1, 1, 1]
+    run("cache", "clear", "--region", "default")
+    assert kept() == [None, 1, 1, 1]
+    run("cache", "clear", "--tenant", "alpha")
+    assert kept() == [None, None, 1, 1]
+    with pytest.raises(ValidationError, match="either --tenant"):
+        run("cache", "clear", "--all")

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from brickwork.cli.state import ActorOption, TenantOption, platform_of, working
 from brickwork.errors import ValidationError
@@ -34,7 +34,7 @@ def runs(
     limit: Annotated[int, typer.Option(min=1, max=500)] = 50,
 ) -> None:
     """A tenant's runs, the newest first."""
-    table = Table("Id", "Job", "Status", "Due", "Attempts", "Progress", "Note or error")
+    table = Table(Column("Id", no_wrap=True, min_width=36), "Job", "Status", "Due", "Attempts", "Progress", "Note or error")
     with working(context, tenant, "cli") as platform:
         for run in platform.jobs.list(job=job, status=status, limit=limit).items:
             due = run.due_at.isoformat(timespec="seconds")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from brickwork.cli.state import ActorOption, TenantOption, platform_of, working
 from brickwork.errors import ValidationError
@@ -90,7 +90,7 @@ def list_dead(
     """The oldest dead letters."""
     with working(context, tenant, "cli") as platform:
         page = platform.messaging.dead.list(subscription=handler, event=event, status=status, limit=limit)
-    table = Table("Id", "Handler", "Event", "Died", "Error")
+    table = Table(Column("Id", no_wrap=True, min_width=36), "Handler", "Event", "Died", "Error")
     for letter in page.items:
         died = letter.died_at.isoformat(" ", "seconds")
         table.add_row(str(letter.id), letter.subscription, letter.event_name, died, letter.error)

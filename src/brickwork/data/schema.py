@@ -4,10 +4,11 @@ There is no env.py to copy: a component names the package that holds its revisio
 upgrade the fences and audit triggers of every tenant table are made anew, so that they always fit the tables.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
 from alembic.autogenerate import compare_metadata, produce_migrations, render_python_code
@@ -20,10 +21,15 @@ from sqlalchemy import JSON, Connection, Table, inspect
 from brickwork.data.guard import Scope
 from brickwork.data.models import Base, check_models, tenant_tables
 from brickwork.data.types import UTCDateTime
+from brickwork.errors import DatabaseBusyError
 from brickwork.kernel.component import Component, build_order
 
 if TYPE_CHECKING:
     from brickwork.data.database import Database
+
+
+#: Seconds to wait for another process that migrates.
+PATIENCE = 120.0
 
 
 def upgrade(database: "Database") -> None:
@@ -134,11 +140,23 @@ def _owner_connection(database: "Database") -> Iterator[tuple[Any, Connection]]:
             connection.execution_options(brickwork_scope=scope)
             with connection.begin():
                 stamp = '{"actor": "migrations", "correlation_id": null, "reason": "schema", "at": null}'
-                backend.begin(connection, scope, stamp, readonly=False)
+                _patiently(backend, lambda: backend.begin(connection, scope, stamp, readonly=False))
                 yield backend, connection
     finally:
         engines.read.dispose()
         engine.dispose()
+
+
+def _patiently(backend: Any, begin: Callable[[], None]) -> None:
+    """Another process that migrates just now may take longer than a lock is waited for otherwise."""
+    deadline = monotonic() + PATIENCE
+    while True:
+        try:
+            begin()
+            return
+        except Exception as error:
+            if not isinstance(backend.translate(error), DatabaseBusyError) or monotonic() > deadline:
+                raise
 
 
 def _script(component: Component) -> ScriptDirectory:

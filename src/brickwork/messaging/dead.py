@@ -7,10 +7,11 @@ from uuid import UUID
 
 import orjson
 from pydantic import BaseModel
+from pydantic import ValidationError as PydanticError
 from sqlalchemy import delete, func, insert, select, update
 
 from brickwork.data.pagination import Page, cut, decode_cursor, encode_cursor
-from brickwork.errors import ConflictError, NotFoundError, ValidationError
+from brickwork.errors import ConflictError, NotFoundError, Problem, ValidationError
 from brickwork.kernel.context import SYSTEM_TENANT, Context
 from brickwork.kernel.ids import uuid7
 from brickwork.messaging.bell import Bell
@@ -84,12 +85,12 @@ class DeadLetters:
             return _letter(self._row(transaction, id))
 
     def edit(self, id: UUID, data: dict[str, Any]) -> DeadLetter:
-        """Replace the event's data, so that a replay may succeed; raises if it doesn't fit the event's class."""
+        """Replace the event's data, so that a replay may succeed; raises `ValidationError` if it doesn't fit the event's class."""
         with self._database.transaction() as transaction:
             row = self._row(transaction, id, lock=True)
             cloud = CloudEvent.parse(row.event)
             if (kind := self._catalogue.events.get(cloud.type)) is not None:
-                kind.read(data, cloud.eventversion)
+                _check(kind, data, cloud.eventversion)
             text = orjson.dumps({**orjson.loads(row.event), "data": data}, default=str).decode()
             mine = (_table.c.tenant_id == transaction.tenant, _table.c.id == id)
             transaction.execute(update(_table).where(*mine).values(event=text))
@@ -249,3 +250,13 @@ def _letter(row: Any) -> DeadLetter:
         event = row.event
     names = [name for name in DeadLetter.model_fields if name != "event"]
     return DeadLetter(event=event if isinstance(event, dict) else row.event, **{name: getattr(row, name) for name in names})
+
+
+def _check(kind: type[Event], data: dict[str, Any], version: int) -> None:
+    """Raise `ValidationError` unless `data` is that of an event."""
+    try:
+        kind.read(data, version)
+    except PydanticError as error:
+        faults = error.errors(include_url=False, include_input=False)
+        problems = [Problem(fault["msg"], ".".join(("data", *map(str, fault["loc"])))) for fault in faults]
+        raise ValidationError(f"the data does not fit {kind.event_name} {kind.event_version}", problems=problems) from None
