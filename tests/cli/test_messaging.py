@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from brickwork import Platform
@@ -33,7 +34,8 @@ def brickwork_handlers():
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "250")
+    for module in ("messaging", "jobs"):  # a console asks for its width once, at import
+        monkeypatch.setattr(f"brickwork.cli.{module}.out", Console(width=250))
     monkeypatch.setenv("BRICKWORK_TENANT", "alpha")
     (tmp_path / "door.py").write_text(MODULE)
     (tmp_path / "brickwork.toml").write_text('[platform]\nmodules = ["door"]\n')

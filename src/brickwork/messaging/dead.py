@@ -85,7 +85,7 @@ class DeadLetters:
             return _letter(self._row(transaction, id))
 
     def edit(self, id: UUID, data: dict[str, Any]) -> DeadLetter:
-        """Replace the event's data, so that a replay may succeed; raises `ValidationError` if it doesn't fit the event's class."""
+        """Replace the event's data, so that a replay may succeed; `ValidationError` if it doesn't fit the event's class."""
         with self._database.transaction() as transaction:
             row = self._row(transaction, id, lock=True)
             cloud = CloudEvent.parse(row.event)
