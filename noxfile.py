@@ -42,6 +42,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("mypy")
+    session.run("mypy", *(str(plugin / "src") for plugin in PLUGINS))
     session.run("lint-imports")
     session.run("mkdocs", "build", "--strict", "--quiet", "--site-dir", session.create_tmp())
 

@@ -69,7 +69,7 @@ class RedisMessageBroker:
             raise UnavailableError(f"Redis can't be used: {type(error).__name__}") from None
 
 
-class _Transport(RedisBroker):  # type: ignore[misc]
+class _Transport(RedisBroker):
     """dramatiq's broker without delay queues: what is to wait, waits in the database."""
 
     def __init__(self, unreadable: Unreadable, client: Any, settings: RedisMessagingSettings) -> None:
@@ -89,7 +89,7 @@ class _Transport(RedisBroker):  # type: ignore[misc]
             self.emit_after("declare_queue", queue_name)
 
 
-class _Consumer(_RedisConsumer, Consumer):  # type: ignore[misc]
+class _Consumer(_RedisConsumer, Consumer):
     def __next__(self) -> MessageProxy | None:
         try:
             found: MessageProxy | None = super().__next__()

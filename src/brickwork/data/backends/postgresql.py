@@ -1,7 +1,7 @@
 """PostgreSQL (psycopg 3): forced row-level security as the second fence, statement triggers for the audit trail.
 
 The application's role owns nothing, is no superuser and has no BYPASSRLS. The tenant is a transaction-local setting that
-travels in the same round trip as BEGIN, so a connection pool can't carry it over. Such a setting is '' and not NULL
+travels with BEGIN in the round trip of the first statement, so a connection pool can't carry it over. Such a setting is '' and not NULL
 once it was used in a session, hence the NULLIF in the policies.
 """
 
