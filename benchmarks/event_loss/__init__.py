@@ -1,10 +1,11 @@
 """What is lost, repeated or out of order while everything dies.
 
 Claim: 10,000 events pass on each broker while producers and workers are killed with SIGKILL, connections to the database and to
-the broker are cut and Redis is killed (it keeps nothing on disk here, so it forgets every message): no event is lost, no effect
-is applied twice, and the order of each key is kept.
+the broker are cut, Redis is killed (it keeps nothing on disk here, so it forgets every message) and RabbitMQ is restarted: no
+event is lost, no effect is applied twice, and the order of each key is kept.
 
-RabbitMQ itself is not restarted, since the node is the machine's; the connections to it go through a proxy that cuts them.
+RabbitMQ is stopped and started where this user may do so with rabbitmqctl; the connections to it go through a proxy that cuts
+them besides.
 """
 
 import contextlib
@@ -163,7 +164,8 @@ class Battle:
                 prefix = f"loss{os.getpid()}"
                 self._environment["BRICKWORK_MESSAGING__RABBITMQ__URL"] = f"amqp://guest:guest@127.0.0.1:{proxy.port}/%2f"
                 self._environment["BRICKWORK_MESSAGING__RABBITMQ__PREFIX"] = prefix
-                yield [("broker connections", proxy.cut)]
+                restart = [("rabbitmq", _restart_rabbitmq)] if _may_restart_rabbitmq() else []
+                yield [("broker connections", proxy.cut), *restart]
             _drop_queues(prefix)
         else:
             yield []
@@ -269,6 +271,18 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)
             end.close()
+
+
+def _may_restart_rabbitmq() -> bool:
+    """Whether this machine's RabbitMQ is ours to restart."""
+    program = shutil.which("rabbitmqctl")
+    return program is not None and subprocess.run([program, "status"], capture_output=True).returncode == 0
+
+
+def _restart_rabbitmq() -> None:
+    """Stop the broker with all its queues, and start it again."""
+    for command in ("stop_app", "start_app", "await_startup"):
+        subprocess.run(["rabbitmqctl", command], capture_output=True, check=True)
 
 
 def _drop_queues(prefix: str) -> None:

@@ -4,10 +4,11 @@ import threading
 
 import pytest
 from pydantic import BaseModel
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
-from brickwork.errors import ConflictError, MissingTenantError, NotFoundError, ValidationError
+from brickwork.errors import ConflictError, ImmutableError, MissingTenantError, NotFoundError, ValidationError
 from brickwork.eventstore import Projection
+from brickwork.eventstore.models import StoredEventRow
 from brickwork.messaging import Event, handles
 from brickwork.testing.ward import Tag, component
 
@@ -226,3 +227,13 @@ class TestProjections:
     def test_an_unknown_one_is_told(self, store):
         with pytest.raises(NotFoundError, match="known are none"):
             store.projections.advance("amounts")
+
+
+def test_the_database_refuses_to_change_or_remove_an_event(platform, store):
+    store.append("account-1", [Deposited(amount=5)])
+    table = StoredEventRow.__table__
+    mine = (table.c.tenant_id == "alpha", table.c.stream == "account-1")
+    for statement in (update(table).where(*mine).values(event="{}"), delete(table).where(*mine)):
+        with pytest.raises(ImmutableError, match="only be appended"), platform.transaction() as transaction:
+            transaction.execute(statement)
+    assert [stored.event.amount for stored in store.read("account-1")] == [5]

@@ -34,7 +34,7 @@ class StoredEventRow(Base):
     event: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime]
 
-    __table_args__ = (UniqueConstraint("tenant_id", "stream", "version"), {"info": {"audit": False}})
+    __table_args__ = (UniqueConstraint("tenant_id", "stream", "version"), {"info": {"audit": False, "append_only": True}})
 
 
 class SnapshotRow(TenantScoped, Base):

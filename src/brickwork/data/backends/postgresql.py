@@ -1,8 +1,8 @@
 """PostgreSQL (psycopg 3): forced row-level security as the second fence, statement triggers for the audit trail.
 
 The application's role owns nothing, is no superuser and has no BYPASSRLS. The tenant is a transaction-local setting that
-travels with BEGIN in the round trip of the first statement, so a connection pool can't carry it over. Such a setting is '' and not NULL
-once it was used in a session, hence the NULLIF in the policies.
+travels with BEGIN in the round trip of the first statement, so a connection pool can't carry it over. Such a setting is ''
+and not NULL once it was used in a session, hence the NULLIF in the policies.
 """
 
 from collections.abc import Mapping, Sequence
@@ -56,6 +56,10 @@ BEGIN
      AND to_jsonb(OLD) - '{seq,hash}'::text[] = to_jsonb(NEW) - '{seq,hash}'::text[] THEN RETURN NEW; END IF;
   RAISE EXCEPTION 'brickwork: append-only' USING ERRCODE = 'BW001';
 END $$;
+""",
+    """
+CREATE OR REPLACE FUNCTION brickwork_frozen() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'brickwork: append-only' USING ERRCODE = 'BW001'; END $$;
 """,
 )
 
@@ -204,7 +208,7 @@ class PostgresBackend:
         if state == "42501" and "row-level security" in str(cause):
             return CrossTenantError("the database refused a write to another tenant's row")
         if state == "BW001" or (state == "42501" and "audit_entry" in str(cause)):
-            return ImmutableError("audit entries can only be appended")
+            return ImmutableError("rows of this table can only be appended")
         if state == "23505":
             return DuplicateError(
                 "a row with the same unique value exists", constraint=getattr(diagnosis, "constraint_name", None), columns=[]
@@ -274,6 +278,10 @@ def _protection(table: Table) -> list[str]:
         statements.append(f"DROP TRIGGER IF EXISTS bw_audit_{verb} ON {name}")
     if is_audited(table):
         statements += _audit_triggers(table, name)
+    statements.append(f"DROP TRIGGER IF EXISTS bw_frozen ON {name}")
+    if table.info.get("append_only"):
+        frozen = f"CREATE TRIGGER bw_frozen BEFORE UPDATE OR DELETE ON {name} FOR EACH ROW EXECUTE FUNCTION brickwork_frozen()"
+        statements.append(frozen)
     return statements
 
 

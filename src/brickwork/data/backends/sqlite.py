@@ -123,6 +123,9 @@ class SqliteBackend:
             if is_audited(table):
                 for statement in _audit_triggers(table):
                     connection.exec_driver_sql(statement)
+            if table.info.get("append_only"):
+                for statement in _frozen(table):
+                    connection.exec_driver_sql(statement)
         for statement in _append_only():
             connection.exec_driver_sql(statement)
 
@@ -177,7 +180,7 @@ class SqliteBackend:
         if message.startswith("brickwork: tenant"):
             return CrossTenantError("the database refused a write to another tenant's row")
         if message.startswith("brickwork: append-only"):
-            return ImmutableError("audit entries can only be appended")
+            return ImmutableError("rows of this table can only be appended")
         if code in ("SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"):
             constraint, columns = _unique_names(message)
             return DuplicateError("a row with the same unique value exists", constraint=constraint, columns=columns)
@@ -330,6 +333,15 @@ def _append_only() -> list[str]:
     return [
         f"CREATE TRIGGER bw_audit_entry_update BEFORE UPDATE ON audit_entry WHEN OLD.seq IS NOT NULL OR {kept} {refuse}",
         f"CREATE TRIGGER bw_audit_entry_delete BEFORE DELETE ON audit_entry {refuse}",
+    ]
+
+
+def _frozen(table: Table) -> list[str]:
+    """Rows of the table never change, nor do they go away."""
+    return [
+        f'CREATE TRIGGER "bw_frozen_{verb.lower()}_{table.name}" BEFORE {verb} ON "{table.name}" '
+        "BEGIN SELECT RAISE(ABORT, 'brickwork: append-only'); END"
+        for verb in ("UPDATE", "DELETE")
     ]
 
 
