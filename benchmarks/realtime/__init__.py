@@ -17,7 +17,7 @@ from benchmarks.harness import result, say
 from benchmarks.realtime.clients import Crowd, Dialect
 
 CLIENTS, WANTED, LIMIT = 1000, 20, 0.250
-RATES = (20, 30, 40, 50, 60, 80, 100, 150, 200, 300, 400, 600)
+RATES = (20, 40, 60, 80, 100, 150, 200, 300, 400, 600, 800, 1000, 1500, 2000)
 
 
 def run(*, quick: bool = False) -> dict[str, Any]:

@@ -141,6 +141,20 @@ def test_a_value_too_large_is_given_and_not_kept(make_platform):
         assert platform.cache.region("default").get("k") is None
 
 
+def test_a_value_that_another_release_kept_is_loaded_anew(alpha):
+    alpha.cache.region("default").get_or_load("k", lambda: {"amount": "much"})
+    wanted = Price(amount=Decimal(1), since=date(2026, 1, 5))
+    for _ in range(2):
+        assert alpha.cache.region("default", Price).get_or_load("k", lambda: wanted) == wanted
+
+
+def test_a_long_key_is_kept_too(alpha):
+    key = "q" * 5000
+    assert alpha.cache.region("default").get_or_load(key, lambda: 1) == 1
+    assert alpha.cache.region("default").get(key) == 1
+    assert alpha.cache.region("default").get(key + "q") is None
+
+
 def test_an_unknown_strategy_is_named_with_those_there_are(alpha):
     with pytest.raises(NotFoundError, match=r"\[cache.strategies.nope\]; there are default, entity_data"):
         alpha.cache.region("nope")

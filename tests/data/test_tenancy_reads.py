@@ -228,3 +228,13 @@ def test_a_deleted_row_does_not_come_back_through_a_relationship(two, option):
         statement = select(Visit)
         visit = tx.session.scalars(statement.options(option) if option is not None else statement).one()
         assert visit.patient is None
+
+
+def test_rows_that_are_streamed_are_the_tenants_only(two):
+    with two.alpha() as tx:
+        streamed = tx.session.scalars(select(Patient).execution_options(yield_per=1))
+        assert {patient.name for patient in streamed} == {"Ann", "Abe"}
+    with two.alpha() as tx:
+        own = select(Patient.name).where(Patient.tenant_id == tx.tenant)
+        rows = tx.connection.execution_options(stream_results=True).execute(own)
+        assert set(rows.scalars()) == {"Ann", "Abe"}

@@ -91,6 +91,22 @@ def test_a_plugin_adds_endpoints(make_platform):
         assert "hunter2" not in response.text
 
 
+def test_a_refusal_by_rate_says_when_to_come_again(make_platform):
+    class Limited:
+        @hookimpl
+        def brickwork_routes(self, platform):
+            def hello(call):
+                platform.limits.require("hello", "1/minute")
+
+            return [Endpoint(method="GET", path="/hello", handler=hello, summary="Greet", tag="x")]
+
+    with TestClient(create_app(make_platform(plugins=[Limited()])), headers=HEADERS) as client:
+        assert client.get("/api/v1/hello").status_code == 200
+        response = client.get("/api/v1/hello")
+        assert (response.status_code, errors_of(response)[0]["code"]) == (429, "rate_limited")
+        assert 50 < int(response.headers["retry-after"]) <= 60
+
+
 def test_two_routes_for_one_path_are_refused_at_start(make_platform):
     class Twice:
         @hookimpl

@@ -2,6 +2,7 @@
 
 import pytest
 
+from brickwork.errors import UnsupportedError
 from brickwork.testing.contracts.broker import until
 from brickwork.testing.contracts.cache import CacheContract, Loads
 
@@ -49,6 +50,13 @@ class TestRedis(CacheContract):
 
             until(kept, 5)
             assert kept() == "new"
+
+
+def test_a_memory_that_can_be_behind_is_not_called_strict(make_platform, section):
+    strategies = {"mine": {"strict": True, "tiers": "both"}}
+    platform = make_platform(components=["cache"], cache={"backend": "redis", "redis": section, "strategies": strategies})
+    with pytest.raises(UnsupportedError, match=r"cache.strategies.mine: .* can't be strict there"):
+        platform.cache.region("mine")
 
 
 def test_a_cache_whose_server_never_answered_still_answers(make_platform):

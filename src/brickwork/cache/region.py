@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from hashlib import blake2b
 from time import monotonic, perf_counter, sleep
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -9,8 +10,9 @@ import attrs
 
 from brickwork.cache.codec import Codec
 from brickwork.cache.entry import Entry
-from brickwork.cache.port import Versions, slot_of
+from brickwork.cache.port import CHANGING, Versions, slot_of
 from brickwork.cache.settings import Strategy
+from brickwork.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from brickwork.cache.meters import RegionStats
@@ -21,6 +23,8 @@ T = TypeVar("T")
 NOTHING = b""
 #: Every entry depends on these: its tenant's whole cache, its region, itself.
 ALL, REGION, OWN = "*", "@{}", "={}:{}"
+#: Characters of a key beyond which its hash stands for it.
+LONGEST = 250
 
 
 @attrs.frozen
@@ -51,7 +55,7 @@ class Region(Generic[T]):
         self._store = cache.store
         self._codec = codec
         self._meter = cache.meter(name)
-        self._in_memory, self._in_store = _tiers(strategy, strict_memory=cache.store.strict_memory)
+        self._in_memory, self._in_store = _tiers(name, strategy, strict_memory=cache.store.strict_memory)
 
     def get_or_load(self, key: str, loader: Callable[[], T | None], *, tags: Sequence[str] = ()) -> T | None:
         """The cached value, or what `loader` gives, which is kept.
@@ -66,18 +70,23 @@ class Region(Generic[T]):
         if transaction is not None and self._cache.touched(transaction, place.tags):
             self._meter.bypass()
             return loader()
-        found = None if self._cache.refreshing() else self._find(place)
-        if found is not None and found.entry is not None and self._cache.now() < found.entry.fresh_until:
-            with suppress(ValueError):
-                return self._value(found.entry.payload)
+        found = self._ask(place) if self._cache.refreshing() else self._find(place)
+        kept: T | None = None
+        if found.entry is not None:
+            try:
+                kept = self._value(found.entry.payload)
+            except ValueError:  # of another release, whose type was another
+                self.delete(key)
+                found = self._ask(place)
+        if found.entry is not None and self._cache.now() < found.entry.fresh_until:
+            return kept
         if transaction is not None:  # what it sees may be older than the present, or not committed
             self._meter.miss()
             return loader()
-        found = found or self._ask(place)
         flight = (place.key, found.shared or found.memory, self._store.changes)
         if found.entry is not None and self._cache.flights.running(flight):
             self._meter.stale()
-            return self._value(found.entry.payload)
+            return kept
         return self._value(self._cache.flights.run(flight, lambda: self._load(place, found, loader)))
 
     def get(self, key: str, *, tags: Sequence[str] = ()) -> T | None:
@@ -116,7 +125,8 @@ class Region(Generic[T]):
         # what a key depends on besides its tags, so that a region, a tenant or a key alone can be forgotten
         own = (ALL, REGION.format(self.name), OWN.format(self.name, key))
         slots = (0, *(slot_of(tenant, tag) for tag in (*own, *tags)))
-        return Place(f"{tenant}:{self.name}:{key}", slots, frozenset(tags))
+        short = key if len(key) <= LONGEST else blake2b(key.encode()).hexdigest()
+        return Place(f"{tenant}:{self.name}:{short}", slots, frozenset(tags))
 
     def _find(self, place: Place) -> Found:
         """What the tiers have, the nearest first. An entry that is found is within its time and its grace."""
@@ -188,9 +198,9 @@ class Region(Generic[T]):
         if len(payload) > self._cache.settings.max_value_bytes:
             return
         fresh_until = self._cache.now() + ttl
-        if found.memory is not None:
+        if found.memory is not None and CHANGING not in found.memory:
             self._cache.near.keep(place.key, Entry(fresh_until, place.slots, found.memory, payload))
-        if found.shared is not None:
+        if found.shared is not None and CHANGING not in found.shared:
             entry = Entry(fresh_until, place.slots, found.shared, payload)
             self._store.keep(place.key, entry.pack(), ttl + self.strategy.stale)
 
@@ -198,9 +208,14 @@ class Region(Generic[T]):
         return None if payload == NOTHING else self._codec.load(payload)
 
 
-def _tiers(strategy: Strategy, *, strict_memory: bool) -> tuple[bool, bool]:
+def _tiers(name: str, strategy: Strategy, *, strict_memory: bool) -> tuple[bool, bool]:
     """Whether values are kept in memory, and in the store."""
     if strategy.strict and strategy.tiers is None:
         return strict_memory, not strict_memory
-    memory = strategy.tiers in ("process", "both", None)
-    return memory and (strict_memory or not strategy.strict), strategy.tiers in ("shared", "both", None)
+    memory, store = strategy.tiers in ("process", "both", None), strategy.tiers in ("shared", "both", None)
+    if memory and strategy.strict and not strict_memory:
+        raise UnsupportedError(
+            f"cache.strategies.{name}: with this backend a process's memory can be behind, so it can't be strict there; "
+            'leave out tiers, or set tiers = "shared"'
+        )
+    return memory, store

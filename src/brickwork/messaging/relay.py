@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,8 @@ BATCH = 100
 LINGER, BUSY_LINGER, BUSY = 0.002, 0.02, 150
 #: Seconds more that a relay lies back for each time that it found nothing (another is at work), and at most.
 YIELD, MOST_YIELD = 0.01, 0.05
+#: Seconds between two looks at all that is due, however long ago, and by which the looks between reach back.
+LOOK_BACK = 3.0
 #: A delivery that went missing with its process this often is dead-lettered, even if its handler asks for fewer attempts.
 LOSSES = 5
 #: Seconds for which a process holds what it took for itself; it renews three times in that time.
@@ -61,6 +63,8 @@ class Relay:
         self._queues = queues
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._floors: dict[str, datetime] = {}
+        self._looked: dict[str, float] = {}
 
     def start(self) -> None:
         """Run in threads until `stop`."""
@@ -84,14 +88,18 @@ class Relay:
         for queue in self._queues:
             room = min(self._broker.room(queue), BATCH)
             if room > 0:
-                parcels = self.take(queue, room)
+                parcels = self.take(queue, room, recent=True)
                 if parcels:
                     self._send(parcels)
                     moved += len(parcels)
         return moved
 
-    def take(self, queue: str, most: int) -> list[Parcel]:
-        """Take up to `most` due deliveries of a queue, the longest due first, within the limits of their subscriptions."""
+    def take(self, queue: str, most: int, *, recent: bool = False) -> list[Parcel]:
+        """Take up to `most` due deliveries of a queue, the longest due first, within the limits of their subscriptions.
+
+        With `recent`, those that became due before what was taken last are looked for only now and then: on PostgreSQL what
+        was handled stays in the index until a vacuum, and each look from the beginning would pass all of it.
+        """
         known = [s for s in self._catalogue.subscriptions.values() if s.queue == queue]
         if not known:
             return []
@@ -99,7 +107,10 @@ class Relay:
             limited = [s for s in known if s.concurrency is not None]
             rows: list[Any] = []
             if free := [s.name for s in known if s.concurrency is None]:
-                rows += self._claim(transaction, queue, free, most, known)
+                looked = self._now()
+                rows += self._claim(transaction, queue, free, most, known, self._floor(queue) if recent else None)
+                if len(rows) < most:  # there is nothing more that was due by now
+                    self._floors[queue] = looked - timedelta(seconds=LOOK_BACK)
             for subscription in limited:
                 if most > len(rows):
                     rows += self._claim_limited(transaction, subscription, most - len(rows))
@@ -110,13 +121,21 @@ class Relay:
     # -- inside --------------------------------------------------------------------------------------------------------
 
     def _claim(
-        self, transaction: "Transaction", queue: str, names: list[str], most: int, among: Sequence[Subscription]
+        self,
+        transaction: "Transaction",
+        queue: str,
+        names: list[str],
+        most: int,
+        among: Sequence[Subscription],
+        floor: datetime | None = None,
     ) -> list[Any]:
         if most <= 0:
             return []
         now = self._database.clock.now()
         lease = LEASE if self._broker.local else self._settings.redelivery + max(s.timeout for s in among)
         conditions = [_table.c.queue == queue, _table.c.due_at <= now, _table.c.subscription.in_(names)]
+        if floor is not None:
+            conditions.append(_table.c.due_at >= floor)
         if any(s.ordered for s in among):
             waits = select(_earlier.c.id).where(
                 _earlier.c.tenant_id == _table.c.tenant_id,
@@ -143,6 +162,13 @@ class Relay:
             .returning(*_table.c)
         )
         return list(transaction.execute(statement).all())
+
+    def _floor(self, queue: str) -> datetime | None:
+        """From where to look. What commits late, comes back or was passed over is found by a look at everything."""
+        if monotonic() - self._looked.get(queue, 0.0) > LOOK_BACK:
+            self._looked[queue] = monotonic()
+            return None
+        return self._floors.pop(queue, None)
 
     def _claim_limited(self, transaction: "Transaction", subscription: Subscription, most: int) -> list[Any]:
         # one relay at a time counts and takes

@@ -175,7 +175,8 @@ class Dispatcher:
             problem = Problem(error.message, None, PreconditionFailedError.code)
             return PreconditionFailedError.status, failure([problem], correlation_id, now, error.details), {}
         if isinstance(error, BrickworkError) and (error.status < 500 or error.status in (501, 503, 507)):
-            extra = {"retry-after": "1"} if error.status == 503 else {}
+            wait = error.details.get("retry_after", 1 if error.status == 503 else None)
+            extra = {} if wait is None else {"retry-after": str(wait)}
             return error.status, failure(problems_of(error), correlation_id, now, error.details), extra
         log.error("request failed", exc_info=error, extra={"correlation_id": correlation_id})
         problem = Problem("something went wrong here; the correlation id finds it in the logs", None, "internal")

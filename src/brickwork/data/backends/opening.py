@@ -4,6 +4,7 @@ Nothing is lost by waiting: until its first statement a transaction on PostgreSQ
 """
 
 import select
+from contextlib import nullcontext
 from typing import Any
 
 import psycopg
@@ -16,35 +17,35 @@ Opening = tuple[str, list[str]]
 
 
 class OpeningCursor(psycopg.Cursor[Any]):
-    """A cursor that sends what was postponed before its own statement."""
+    """A cursor that sends what was postponed before its own statement, in the same round trip."""
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> "OpeningCursor":
-        opening: Opening | None = getattr(self.connection, _ATTRIBUTE, None)
+        opening = _taken(self.connection)
         if opening is None:
             return super().execute(query, params, **options)
-        drop(self.connection)
-        if self.connection.pgconn.pipeline_status:
-            self._open(opening)
-            return super().execute(query, params, **options)
-        with self.connection.pipeline():
-            self._open(opening)
+        with nullcontext() if self.connection.pgconn.pipeline_status else self.connection.pipeline():
+            _open(self.connection, opening)
             super().execute(query, params, **options)
         return self
 
     def executemany(self, query: Any, params_seq: Any, **options: Any) -> None:
-        opening: Opening | None = getattr(self.connection, _ATTRIBUTE, None)
-        if opening is not None:
-            drop(self.connection)
-            with self.connection.pipeline():
-                self._open(opening)
+        _open_now(self.connection)
         super().executemany(query, params_seq, **options)
 
-    def _open(self, opening: Opening) -> None:
-        begin, values = opening
-        cursor = psycopg.Cursor(self.connection)
-        cursor.execute(begin)
-        names = ("tenant", "stamp")[: len(values)]
-        cursor.execute(f"SELECT {', '.join('set_config(%s, %s, true)' for _ in names)}", _pairs(names, values))
+
+class OpeningServerCursor(psycopg.ServerCursor[Any]):
+    """The same for rows that are streamed, in a round trip of its own."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> "OpeningServerCursor":
+        _open_now(self.connection)
+        super().execute(query, params, **options)
+        return self
+
+
+def equip(connection: Any, _: Any) -> None:
+    """A listener for a pool's `connect`: cursors of both kinds send what was postponed."""
+    connection.cursor_factory = OpeningCursor
+    connection.server_cursor_factory = OpeningServerCursor
 
 
 def postpone(connection: Any, begin: str, values: list[str]) -> None:
@@ -66,5 +67,24 @@ def drop(connection: Any, *_: Any) -> None:
         setattr(connection, _ATTRIBUTE, None)
 
 
-def _pairs(names: tuple[str, ...], values: list[str]) -> list[str]:
-    return [text for name, value in zip(names, values, strict=True) for text in (f"brickwork.{name}", value)]
+def _taken(connection: Any) -> Opening | None:
+    opening: Opening | None = getattr(connection, _ATTRIBUTE, None)
+    if opening is not None:
+        drop(connection)
+    return opening
+
+
+def _open_now(connection: Any) -> None:
+    opening = _taken(connection)
+    if opening is not None:
+        with connection.pipeline():
+            _open(connection, opening)
+
+
+def _open(connection: Any, opening: Opening) -> None:
+    begin, values = opening
+    cursor = psycopg.Cursor(connection)
+    cursor.execute(begin)
+    names = ("tenant", "stamp")[: len(values)]
+    pairs = [text for name, value in zip(names, values, strict=True) for text in (f"brickwork.{name}", value)]
+    cursor.execute(f"SELECT {', '.join('set_config(%s, %s, true)' for _ in names)}", pairs)

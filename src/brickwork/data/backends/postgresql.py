@@ -81,7 +81,7 @@ class PostgresBackend:
         self._pool_size = pool_size
 
     def engines(self) -> Engines:
-        from brickwork.data.backends.opening import OpeningCursor, drop
+        from brickwork.data.backends.opening import drop, equip
 
         engine = create_engine(
             self.url,
@@ -95,9 +95,9 @@ class PostgresBackend:
             connect_args={
                 "connect_timeout": 10,
                 "options": f"-c lock_timeout={int(self._timeout * 1000)} -c timezone=UTC",
-                "cursor_factory": OpeningCursor,
             },
         )
+        event.listen(engine, "connect", equip)
         event.listen(engine, "checkin", drop)
         return Engines(engine, engine)
 
