@@ -1,4 +1,4 @@
-"""What both servers do when they are told to publish: so many events at an even pace, and a line when that is done."""
+"""What both servers do when they are told to publish: so many events at an even pace, and then a line with the seconds it took."""
 
 import sys
 import time
@@ -13,4 +13,4 @@ def obey(publish: Callable[[float], None]) -> None:
         for number in range(count):
             time.sleep(max(0.0, begin + number / rate - time.monotonic()))
             publish(time.time())
-        print("done", flush=True)
+        print(time.monotonic() - begin, flush=True)

@@ -74,6 +74,8 @@ class Locks:
         self._held: set[Held] = set()
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._pause = 0.0
         self._keeper: threading.Thread | None = None
 
     @contextmanager
@@ -101,8 +103,10 @@ class Locks:
 
     def close(self) -> None:
         self._stop.set()
-        if self._keeper is not None:
-            self._keeper.join()
+        self._wake.set()
+        keeper = self._keeper
+        if keeper is not None:
+            keeper.join()
         self.store.close()
 
     def health(self) -> Health:
@@ -118,9 +122,7 @@ class Locks:
             token = self.store.take(scoped, holder, permits, ttl)
             if token is not None:
                 held = Held(scoped, token, holder, ttl, asked + ttl)
-                with self._lock:
-                    self._held.add(held)
-                self._keep()
+                self._keep(held)
                 return held
             left = deadline - monotonic()
             if left <= 0:
@@ -141,28 +143,39 @@ class Locks:
             raise ValidationError("a lock's name takes 1 to 200 printable characters", field="name")
         return f"{self._platform.contexts.current.tenant or SYSTEM_TENANT}:{name}"
 
-    def _keep(self) -> None:
-        """See that somebody renews what is held."""
+    def _keep(self, held: Held) -> None:
+        """See that it is renewed in time."""
         with self._lock:
+            self._held.add(held)
             if self._keeper is None:
                 self._keeper = threading.Thread(target=self._renew, name="locks", daemon=True)
                 self._keeper.start()
+            elif held._ttl / 6 < self._pause:
+                self._wake.set()
 
     def _renew(self) -> None:
-        while not self._stop.wait(self._pause()):
+        """Runs for as long as something is held, and looks six times in the shortest time to live."""
+        while True:
             with self._lock:
+                if not self._held or self._stop.is_set():
+                    self._keeper = None
+                    return
+                self._pause = min(held._ttl for held in self._held) / 6
                 due = [held for held in self._held if held._until - monotonic() < held._ttl * 2 / 3]
             for held in due:
-                asked = monotonic()
-                try:
-                    if self.store.renew(held.name, held._holder, held._ttl):
-                        held._until = asked + held._ttl
-                    else:
-                        held._until = 0.0
-                        log.warning("lock %s lapsed while it was held", held.name)
-                except UnavailableError as error:
-                    log.warning("lock %s could not be renewed: %s", held.name, error.message)
+                self._renew_one(held)
+            self._wake.wait(self._pause)
+            self._wake.clear()
 
-    def _pause(self) -> float:
-        with self._lock:
-            return min((held._ttl for held in self._held), default=1.0) / 6
+    def _renew_one(self, held: Held) -> None:
+        asked = monotonic()
+        try:
+            if self.store.renew(held.name, held._holder, held._ttl):
+                held._until = asked + held._ttl
+            elif held in self._held:  # and not given back just now
+                held._until = 0.0
+                log.warning("lock %s lapsed while it was held", held.name)
+        except UnavailableError as error:
+            log.warning("lock %s could not be renewed: %s", held.name, error.message)
+        except Exception:
+            log.exception("lock %s could not be renewed", held.name)

@@ -31,7 +31,7 @@ BATCH = 100
 #: Seconds that a relay waits after a wake-up or a batch, so that the next is larger: taking one delivery costs nearly as much
 #: as taking twenty. It waits longer once more than so many deliveries a second come.
 LINGER, BUSY_LINGER, BUSY = 0.002, 0.02, 150
-#: Seconds more that a relay lies back for each time that it found nothing (another is at work), and at most.
+#: Seconds more that a relay lies back for each time that it was woken and found nothing (another is at work), and at most.
 YIELD, MOST_YIELD = 0.01, 0.05
 #: Seconds between two looks at all that is due, however long ago, and by which the looks between reach back.
 LOOK_BACK = 3.0
@@ -215,9 +215,9 @@ class Relay:
                     if moved < BATCH // 2:
                         self._stop.wait(BUSY_LINGER if rate > BUSY else LINGER)
                 else:
-                    self._bell.wait(self._settings.poll)
+                    rang = self._bell.wait(self._settings.poll)
                     self._stop.wait(min(LINGER + YIELD * empty, MOST_YIELD))
-                    empty += 1
+                    empty = empty + 1 if rang else 0
             except BrickworkError as error:
                 log.warning("the relay could not work, it tries again: %s", error.message)
                 pause = min(max(pause * 2, 0.1), 5.0)

@@ -119,6 +119,13 @@ class LocksContract:
                 with neighbour.context(tenant="alpha"):
                     assert neighbour.locks.is_held("till")
 
+    def test_a_short_lock_beside_a_long_one_is_kept_too(self, platform: Platform) -> None:
+        with platform.context(tenant="alpha"), platform.locks.lock("long", ttl=30):
+            sleep(0.1)
+            with platform.locks.lock("short", ttl=0.3) as held:
+                sleep(0.8)
+                held.check()
+
     def test_who_lost_a_lock_is_told(self, platform: Platform) -> None:
         with platform.context(tenant="alpha"), platform.locks.lock("till", ttl=0.3) as held:
             platform.locks.store.free(held.name, held._holder)
