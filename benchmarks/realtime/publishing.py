@@ -1,4 +1,4 @@
-"""What both servers do when they are told to publish: so many events at an even pace, and then a line with the seconds it took."""
+"""What both servers do when told to publish: so many events at an even pace, then a line with the seconds that it took."""
 
 import sys
 import time

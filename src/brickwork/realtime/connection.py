@@ -169,7 +169,8 @@ class Connection:
         if topic not in self._sent and len(self._sent) >= realtime.settings.max_topics:
             raise ValidationError(f"a connection takes {realtime.settings.max_topics} topics", field="topic")
         key = (self.guest.tenant, topic)
-        start = realtime.hub.seen if since is None else since
+        present = await self._thread(realtime.hub.present)
+        start = present if since is None else since
         # first held back, then listened to, then read: nothing falls between
         self._sent[topic], self._held[topic] = None, []
         realtime.hub.subscribe(key, self)

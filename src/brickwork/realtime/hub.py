@@ -103,12 +103,24 @@ class Hub:
 
     def wake(self) -> None:
         """Something was committed in this process."""
-        self._wake.set()
+        if self._listeners:
+            self._wake.set()
+
+    def present(self) -> int:
+        """The number from which on a new listener gets messages. While a hub has no listener it neither numbers nor reads, which
+        would cost each commit about as much as the commit; so the first one brings it up to date."""
+        if not self._listeners:
+            while self._log.number():
+                pass
+            self.seen = max(self.seen, self._log.head()[0])
+        return self.seen
 
     def _read(self) -> None:
         while not self._stop.is_set():
             self._wake.wait(self._settings.poll)
             self._wake.clear()
+            if not self._listeners:
+                continue
             try:
                 while self._log.number():
                     pass
@@ -143,6 +155,8 @@ class Hub:
                 self._presence.renew()
                 if self._presence.sweep():
                     self._wake.set()
+                while self._log.number():
+                    pass
                 self._log.trim(self._settings.history_seconds)
                 self._tickets.expire()
             except BrickworkError as error:
