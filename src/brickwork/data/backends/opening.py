@@ -51,14 +51,14 @@ def equip(connection: Any, _: Any) -> None:
 def postpone(connection: Any, begin: str, values: list[str]) -> None:
     """Begin with `begin` and these settings (tenant, and stamp if it writes) when the first statement comes. Raises
     `UnavailableError` if the server has hung up."""
-    readable, _, _ = select.select([connection.pgconn.socket], [], [], 0)
-    if readable:  # an idle connection has nothing to say but farewell, or a notice
-        try:
-            connection.pgconn.consume_input()
-            connection.pgconn.consume_input()
-        except psycopg.OperationalError:
-            raise UnavailableError("the database cannot be reached") from None
+    if _hung_up(connection):
+        raise UnavailableError("the database cannot be reached")
     setattr(connection, _ATTRIBUTE, (begin, values))
+
+
+def _hung_up(connection: Any) -> bool:
+    """An idle connection has nothing to say but farewell. (A rare notice costs a connection, no more.)"""
+    return bool(select.select([connection.pgconn.socket], [], [], 0)[0])
 
 
 def drop(connection: Any, *_: Any) -> None:
