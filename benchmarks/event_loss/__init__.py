@@ -31,6 +31,7 @@ from benchmarks.harness import postgres_database, postgres_runs, result, say
 RABBITMQ = ("127.0.0.1", 5672)
 HERE = "benchmarks.event_loss.shop"
 PRODUCERS = 2
+KINDS = ("sql", "redis", "rabbitmq")
 Attack = tuple[str, Callable[[], None]]
 
 
@@ -40,7 +41,7 @@ def run(*, quick: bool = False) -> dict[str, Any]:
         raise SystemExit("this benchmark needs PostgreSQL, RabbitMQ and the program redis-server")
     count = 500 if quick else 10_000
     rates, checks = [], {}
-    for kind in ("sql", "redis", "rabbitmq"):
+    for kind in KINDS:
         with tempfile.TemporaryDirectory(prefix="brickwork-bench-") as name, postgres_database() as admin:
             found = Battle(Path(name), admin, kind, count).fight()
         say(f"{kind}: {found}")
@@ -255,9 +256,13 @@ class Proxy:
         while True:
             try:
                 near, _ = self._listener.accept()
-                far = socket.create_connection(self._target, 5)
             except OSError:
                 return
+            try:
+                far = socket.create_connection(self._target, 5)
+            except OSError:  # the broker is being restarted
+                near.close()
+                continue
             self._pairs.append((near, far))
             for source, target in ((near, far), (far, near)):
                 threading.Thread(target=_pump, args=(source, target), daemon=True).start()
