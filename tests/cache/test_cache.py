@@ -43,6 +43,12 @@ def nothing(platform, key: str) -> str | None:
     CALLS.append((key,))
 
 
+@pytest.fixture
+def platform(make_platform):
+    """On one machine, as the tests are; what is kept where there may be more is tested by itself."""
+    return make_platform(cache={"one_machine": True})
+
+
 @pytest.fixture(autouse=True)
 def _fresh():
     CALLS.clear()
@@ -223,6 +229,20 @@ def test_a_product_warms_its_cache_at_the_start(make_platform):
         assert platform.cache.stats()["default"].process == 1
 
 
+def test_one_process_at_a_time_warms_by_the_clock(make_platform):
+    class Warmer:
+        @hookimpl
+        def brickwork_warm_cache(self, platform):
+            CALLS.append(("warm",))
+
+    platform = make_platform(components=["cache"], plugins=[Warmer()], cache={"warm_every": 0.05})
+    assert platform.cache.store.lease("warm", 60)  # another process has just done it
+    platform.start()
+    until(lambda: CALLS)
+    threading.Event().wait(0.4)
+    assert CALLS == [("warm",)]
+
+
 # -- entities read through it --------------------------------------------------------------------------------------------
 
 PERSON = {
@@ -304,7 +324,8 @@ def test_what_is_sensitive_is_encrypted_in_the_cache_too(people):
 OTHER_PROCESS = """
 import sys
 from brickwork import Platform
-platform = Platform(settings={"database": {"url": sys.argv[1]}, "platform": {"data_dir": sys.argv[2], "environment": "test"}})
+own = {"database": {"url": sys.argv[1]}, "platform": {"data_dir": sys.argv[2]}, "cache": {"one_machine": True}}
+platform = Platform(settings=own)
 with platform.context(tenant="alpha", actor="user:kim"):
     print(platform.entities.get("person", sys.argv[3])["name"], flush=True)
     for line in sys.stdin:
@@ -312,10 +333,11 @@ with platform.context(tenant="alpha", actor="user:kim"):
 """
 
 
-def test_no_process_gives_an_old_record_after_a_commit_in_another(people):
+def test_no_process_gives_an_old_record_after_a_commit_in_another(people, tmp_path):
+    """With an embedded database also where the processes were started in different folders."""
     made = people.entities.create("person", {"name": "0"})
-    command = [sys.executable, "-c", textwrap.dedent(OTHER_PROCESS), people.settings.database.url,
-               str(people.settings.platform.data_dir), str(made.id)]  # fmt: skip
+    folder = tmp_path / "elsewhere" if people.database.embedded else people.settings.platform.data_dir
+    command = [sys.executable, "-c", textwrap.dedent(OTHER_PROCESS), people.settings.database.url, str(folder), str(made.id)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ) as other:
         assert other.stdout.readline() == "0\n"
         for number in range(1, 30):
@@ -343,6 +365,53 @@ def test_a_reader_beside_a_writer_never_goes_back(people):
     stop.set()
     thread.join()
     assert seen == sorted(seen)
+
+
+def test_where_other_machines_may_write_a_record_is_never_taken_from_the_embedded_cache(make_platform):
+    platform = make_platform()
+    with platform.context(tenant="alpha", actor="user:kim"):
+        platform.entities.types.apply(PERSON)
+        made = platform.entities.create("person", {"name": "Ann"})
+        for _ in range(3):
+            assert platform.entities.get("person", made.id) == made
+        stats = platform.cache.stats()["entity_data"]
+    assert (stats.process, stats.bypass) == ((2, 0) if platform.database.embedded else (0, 3))
+
+
+def test_on_a_disk_that_can_not_be_written_the_platform_works_without_a_cache(make_platform, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    platform = make_platform(cache={"one_machine": True})
+    monkeypatch.setattr(type(platform.database), "beside", lambda self, name: tmp_path / "file" / name)
+    with platform.context(tenant="alpha", actor="user:kim"):
+        platform.entities.types.apply(PERSON)
+        made = platform.entities.create("person", {"name": "Ann"})
+        platform.entities.update("person", made.id, {"name": "Anna"})
+        assert platform.entities.get("person", made.id)["name"] == "Anna"
+        assert platform.cache.failures
+        assert "can't be used" in platform.health()["cache"].detail
+
+
+def test_an_argument_may_be_annotated_with_what_only_type_checkers_know(alpha):
+    @cached()
+    def greet(platform: "Unknown", name: str) -> "str | None":  # noqa: F821
+        return f"hello {name}"
+
+    assert greet(alpha, "Ann") == "hello Ann"
+    with pytest.raises(ValidationError, match="import it at run time"):
+
+        @cached()
+        def wrong(platform) -> "Unknown": ...  # noqa: F821
+
+
+def test_in_a_transaction_with_many_events_the_loader_is_asked(alpha):
+    prices(alpha, "retail")
+    with alpha.transaction() as transaction:
+        for _ in range(101):
+            transaction.publish(PriceChanged(list_id="other"))
+        prices(alpha, "retail")
+    assert len(CALLS) == 2
+    prices(alpha, "retail")
+    assert len(CALLS) == 2
 
 
 def test_slots_spread(alpha):

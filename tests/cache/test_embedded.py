@@ -8,4 +8,4 @@ from brickwork.testing.contracts.cache import CacheContract
 class TestEmbedded(CacheContract):
     @pytest.fixture
     def cache_section(self):
-        return {"backend": "embedded"}
+        return {"backend": "embedded", "one_machine": True}

@@ -164,4 +164,6 @@ def test_the_cache_is_cleared_by_tenant_region_or_whole(run):
     run("cache", "clear", "--tenant", "alpha")
     assert kept() == [None, None, 1, 1]
     with pytest.raises(ValidationError, match="either --tenant"):
-        run("cache", "clear", "--all")
+        run("cache", "clear", "--all", "--tenant", "beta")
+    run("cache", "clear", "--all")
+    assert kept() == [None] * 4

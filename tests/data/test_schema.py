@@ -37,6 +37,24 @@ def test_migrating_again_changes_nothing(platform):
     platform.database.start()
 
 
+def test_who_migrates_waits_longer_than_for_other_locks(make_platform):
+    platform = make_platform(migrated=False, database={"busy_timeout": 0.1})
+    held, waiting = threading.Event(), threading.Event()
+
+    def hold():
+        with schema._owner_connection(platform.database) as (backend, connection):
+            backend.lock_schema(connection)
+            held.set()
+            waiting.wait(0.6)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(10)
+    platform.migrate()
+    holder.join()
+    assert schema.pending(platform.database) == []
+
+
 def test_two_who_migrate_at_once_do_it_once(make_platform):
     first = make_platform(migrated=False)
     second = make_platform(migrated=False, database=first.settings.database.model_dump())

@@ -124,3 +124,20 @@ def test_a_server_that_is_not_there_is_unavailable():
             platform.entities.query("thing")
         platform.get("database")
         assert platform.health()["database"].ok is False
+
+
+def test_a_process_with_more_than_a_thousand_files_and_clients_works(make_platform, request):
+    """select(2) takes no file descriptor above 1023."""
+    import os
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 2000), hard), hard))
+    request.addfinalizer(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)))
+    many = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    request.addfinalizer(lambda: [os.close(descriptor) for descriptor in many])
+    platform = make_platform()
+    with platform.context(tenant="a", actor="x"):
+        platform.entities.types.apply(THING)
+        platform.entities.create("thing", {"name": "x"})
+        assert platform.entities.count("thing") == 1

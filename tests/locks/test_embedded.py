@@ -23,7 +23,7 @@ class TestEmbedded(LocksContract):
 HOLDER = """
 import sys, time
 from brickwork import Platform
-platform = Platform(["locks"], settings={"platform": {"data_dir": sys.argv[1]}})
+platform = Platform(["locks"], settings={"database": {"url": sys.argv[1]}, "platform": {"data_dir": sys.argv[2]}})
 with platform.locks.lock("till", ttl=0.5) as held:
     print(held.token, flush=True)
     time.sleep(60)
@@ -32,7 +32,8 @@ with platform.locks.lock("till", ttl=0.5) as held:
 
 def test_what_a_killed_process_held_is_free_again(make_platform):
     platform = make_platform(components=["locks"], migrated=False)
-    command = [sys.executable, "-c", textwrap.dedent(HOLDER), str(platform.settings.platform.data_dir)]
+    command = [sys.executable, "-c", textwrap.dedent(HOLDER), platform.settings.database.url,
+               str(platform.settings.platform.data_dir)]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         token = int(process.stdout.readline())
         assert platform.locks.is_held("till")

@@ -112,6 +112,33 @@ def test_order_within_a_key_survives_a_failure(platform, frozen_clock):
     assert tags(platform) == ["back-2", "front-0", "front-1", "front-3"]
 
 
+def test_what_waited_long_for_its_predecessor_is_found_at_once(platform, frozen_clock):
+    """A relay looks at what became due lately only, but what keeps an order became due long before it may be taken."""
+
+    @handles(Knocked, name="open", ordered=True)
+    def open_(platform, event): ...
+
+    platform.messaging.subscribe(open_)
+    knock(platform, *["a"] * 5)
+    frozen_clock.advance(seconds=600)
+    relay = platform.messaging.relay(["default"])
+    for _ in range(5):
+        (parcel,) = relay.take("default", 100, recent=True)
+        assert platform.messaging.consumer.handle(parcel)
+
+
+def test_what_became_due_is_found_also_where_a_relay_looks_at_the_latest_only(platform, frozen_clock):
+    @handles(Knocked, name="open")
+    def open_(platform, event): ...
+
+    platform.messaging.subscribe(open_)
+    relay = platform.messaging.relay(["default"])
+    for _ in range(3):
+        knock(platform, "a", "b")
+        frozen_clock.advance(seconds=1)
+        assert len(relay.take("default", 100, recent=True)) == 2
+
+
 def test_a_dead_letter_lets_the_rest_of_its_key_go_on(platform, frozen_clock):
     Fault(platform, times=3, ordered=True)
     knock(platform, "front", "front")

@@ -39,7 +39,7 @@ def brickwork_backends() -> Sequence[Backend]:
             port="cache",
             name="embedded",
             factory="brickwork.cache.backends.embedded:EmbeddedStore",
-            summary="Embedded: a file in the data folder, for the processes of one machine",
+            summary="Embedded: files beside the database, for the processes of one machine",
         )
     ]
 

@@ -28,7 +28,7 @@ class CachedFunction(Generic[P, R]):
         self._tags = tuple(tags)
         self._name = name or f"{function.__module__}.{function.__qualname__}"
         self._signature = inspect.signature(function)
-        self._kind: Any = _without_none(get_type_hints(function).get("return"))
+        self._kind: Any = _without_none(_returned(function))
         update_wrapper(self, function)
         self._check_tags()
 
@@ -84,6 +84,19 @@ def cached(
         return CachedFunction(function, strategy, tags, name)
 
     return decorate
+
+
+def _returned(function: Callable[..., object]) -> object:
+    """The annotation of what it returns, None without one. Those of its arguments may be known to type checkers only."""
+    hint = getattr(function, "__annotations__", {}).get("return")
+    alone = type("alone", (), {"__annotations__": {} if hint is None else {"return": hint}})
+    try:
+        return get_type_hints(alone, globalns=getattr(function, "__globals__", {})).get("return")
+    except NameError as error:
+        raise ValidationError(
+            f"{function.__qualname__}: what it returns is annotated {hint!r}, and {error}; import it at run time, since cached "
+            "values are read as that type"
+        ) from None
 
 
 def _without_none(hint: object) -> object:

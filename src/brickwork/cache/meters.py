@@ -11,7 +11,8 @@ RESULTS = ("process", "shared", "stale", "miss", "bypass")
 @attrs.frozen
 class RegionStats:
     """Reads of a region in this process: `process` and `shared` are hits by tier, `stale` were given an old value while
-    another loaded, `miss` found nothing and ran the loader, `bypass` were inside a transaction that changed the value."""
+    another loaded, `miss` found nothing and ran the loader, `bypass` asked the loader since
+    the transaction had changed the value, or the backend does not hear of every change."""
 
     process: int = 0
     shared: int = 0

@@ -41,6 +41,8 @@ class Look:
 class CacheStore(Protocol):
     """Keeps bytes by key for a while. Any method but `remembered` may raise `UnavailableError`; the cache then does without."""
 
+    #: Whether it is one store for all machines, or one for the processes of each.
+    spans_machines: bool
     #: Whether `remembered` changes in all processes before `announce` or `change` returns in one.
     strict_memory: bool
 

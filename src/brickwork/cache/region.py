@@ -55,6 +55,8 @@ class Region(Generic[T]):
         self._store = cache.store
         self._codec = codec
         self._meter = cache.meter(name)
+        #: A promise that can't be kept is not made: with other machines' changes unheard, a strict value is the loader's.
+        self._aside = strategy.strict and not cache.hears_all
         self._in_memory, self._in_store = _tiers(name, strategy, strict_memory=cache.store.strict_memory)
 
     def get_or_load(self, key: str, loader: Callable[[], T | None], *, tags: Sequence[str] = ()) -> T | None:
@@ -63,11 +65,11 @@ class Region(Generic[T]):
         The value counts until its time is over or one of `tags` changes: a tag is the name of an event ("price.changed"),
         with or without the event's key ("price.changed:retail"), or what `cache.invalidate` names. One caller loads at a
         time; the others wait, or get the stale value where the strategy allows. Inside a transaction that has changed one
-        of the tags, and for the loader's own questions, the cache stands aside.
+        of the tags, the cache stands aside; so does a strict strategy where the backend does not hear of every change.
         """
         place = self._place(key, tags)
         transaction = self._cache.transaction()
-        if transaction is not None and self._cache.touched(transaction, place.tags):
+        if self._aside or (transaction is not None and self._cache.touched(transaction, place.tags)):
             self._meter.bypass()
             return loader()
         found = self._ask(place) if self._cache.refreshing() else self._find(place)

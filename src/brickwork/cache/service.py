@@ -17,7 +17,7 @@ from brickwork.cache.port import slot_of
 from brickwork.cache.region import ALL, Region
 from brickwork.cache.settings import CacheSettings, Strategy
 from brickwork.cache.steady import SteadyStore
-from brickwork.errors import NotFoundError
+from brickwork.errors import NotFoundError, UnavailableError
 from brickwork.kernel.component import Health
 from brickwork.kernel.context import SYSTEM_TENANT
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("brickwork.cache")
 T = TypeVar("T")
+#: Events of a transaction that are searched for a tag on each read inside it.
+MOST_EVENTS = 100
 
 
 class Cache:
@@ -90,6 +92,12 @@ class Cache:
         """Calls that the backend could not serve, and the cache answered without it."""
         return self._meters.failures
 
+    @property
+    def hears_all(self) -> bool:
+        """Whether every change, by whatever process, reaches the backend."""
+        here = self._database.embedded if self.settings.one_machine is None else self.settings.one_machine
+        return self.store.spans_machines or here
+
     # -- for regions -----------------------------------------------------------------------------------------------------
 
     def tenant(self) -> str:
@@ -110,8 +118,8 @@ class Cache:
         return self._database.current
 
     def touched(self, transaction: "Transaction", tags: frozenset[str]) -> bool:
-        """Whether `transaction` has changed one of `tags`."""
-        return not tags.isdisjoint(_changed(transaction))
+        """Whether `transaction` has changed one of `tags`, or so much that looking for them costs more than a loader."""
+        return len(transaction.events) > MOST_EVENTS or not tags.isdisjoint(_changed(transaction))
 
     def refreshing(self) -> bool:
         """Whether loaders are to run even where there is a value."""
@@ -142,7 +150,10 @@ class Cache:
 
     def health(self) -> Health:
         """A cache without its backend is slower, not broken."""
-        health = self.store.health()
+        try:
+            health = self.store.health()
+        except UnavailableError as error:
+            health = Health(False, error.message)
         return Health(True, health.detail if health.ok else f"does without its backend: {health.detail}")
 
     def _warm(self) -> None:

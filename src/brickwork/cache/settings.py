@@ -36,8 +36,11 @@ STRATEGIES = {
 
 
 class CacheSettings(ComponentSettings):
-    #: "embedded" keeps values in a file of the data folder; "redis" comes with a plugin.
+    #: "embedded" keeps values in files beside an embedded database, or in the data folder; "redis" comes with a plugin.
     backend: str = "embedded"
+    #: Whether all processes of the product run on this machine, so that the embedded backend hears of every change. None: where
+    #: the database is embedded. Without that, strict strategies ask their loaders on the embedded backend.
+    one_machine: bool | None = None
     #: Values in each process's memory, all regions together.
     process_entries: int = Field(default=10_000, ge=0)
     #: Largest value in bytes of JSON; a larger one is given to its caller and not kept.

@@ -32,6 +32,10 @@ class SteadyStore:
         self.changes = 0
 
     @property
+    def spans_machines(self) -> bool:
+        return self._store.spans_machines
+
+    @property
     def strict_memory(self) -> bool:
         return self._store.strict_memory
 

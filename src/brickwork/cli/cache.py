@@ -26,7 +26,8 @@ def clear(
 ) -> None:
     """Forget a tenant's values, those of one strategy, or everybody's."""
     platform = platform_of(context)
-    if everything == (tenant is not None) or (everything and region):
+    named = getattr(context.get_parameter_source("tenant"), "name", "") == "COMMANDLINE"
+    if (everything and (named or region)) or not (everything or tenant):
         raise ValidationError("say either --tenant, with or without --region, or --all")
     if everything:
         platform.cache.clear(everything=True)

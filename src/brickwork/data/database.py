@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from sqlalchemy import Connection, event, text
-from sqlalchemy.engine import URL, ExceptionContext, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from brickwork.data import guard
 from brickwork.data.audit import AuditTrail
-from brickwork.data.backends.sqlite import SqliteBackend
+from brickwork.data.backends import backend_for
 from brickwork.data.lane import Lane
 from brickwork.data.models import check_models, tenant_tables
 from brickwork.data.port import DatabaseBackend, Engines
@@ -26,7 +26,6 @@ from brickwork.errors import (
     CrossTenantError,
     DatabaseBusyError,
     MigrationError,
-    SettingsError,
     TransactionError,
     UnavailableError,
     ValidationError,
@@ -189,6 +188,12 @@ class Database:
         """Whether the database lives in this process, so that a short statement is not worth a thread."""
         return "in_process" in self._platform.plugins.backends[("database", self.backend.name)].capabilities
 
+    def beside(self, name: str) -> Path:
+        """Where the processes of one machine that share this database share something else: next to its file, wherever they
+        were started, or in the data folder where a server keeps it."""
+        file = self.backend.file
+        return self._platform.settings.platform.data_dir / name if file is None else file.with_name(f"{file.name}-{name}")
+
     def lane(self) -> Lane:
         """Connections for one caller alone, to be used with `impatient`; closed with the database."""
         engines = self.backend.engines()
@@ -227,10 +232,8 @@ class Database:
 
     def _joinable(self) -> Transaction | None:
         """The transaction in force; one that is over was carried into a task or thread that outlived it."""
-        current = self._current.get()
-        if current is None or current.ended:
-            return None
-        if current.strand != strand():
+        current = self.current
+        if current is not None and current.strand != strand():
             raise TransactionError(
                 "a transaction belongs to the thread that began it; do its work there, as one function if the caller is async"
             )
@@ -372,31 +375,7 @@ class Database:
             raise known from None
 
     def _backend(self, url: str | None) -> DatabaseBackend:
-        parsed = self._url(url)
-        settings = self.settings
-        if parsed.get_backend_name() == "sqlite":
-            return SqliteBackend(
-                parsed, busy_timeout=settings.busy_timeout, pool_size=settings.pool_size, synchronous=settings.synchronous
-            )
-        if parsed.get_backend_name() in ("postgresql", "postgres"):
-            from brickwork.data.backends.postgresql import PostgresBackend
-
-            return PostgresBackend(parsed, busy_timeout=settings.busy_timeout, pool_size=settings.pool_size)
-        raise SettingsError(
-            f"database.url: {parsed.get_backend_name()!r} is not supported; it takes sqlite:///file or postgresql://…",
-            field="database.url",
-        )
-
-    def _url(self, url: str | None) -> URL:
-        if url is None:
-            folder: Path = self._platform.settings.platform.data_dir
-            return make_url(f"sqlite:///{folder / 'brickwork.db'}")
-        try:
-            return make_url(url.replace("postgres://", "postgresql://", 1))
-        except ArgumentError:
-            raise SettingsError(
-                "database.url: not a URL; it takes sqlite:///file or postgresql://…", field="database.url"
-            ) from None
+        return backend_for(url, self.settings, self._platform.settings.platform.data_dir)
 
 
 def _stamp(context: Context, clock: Clock) -> str:

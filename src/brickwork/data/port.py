@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 import attrs
@@ -10,6 +11,9 @@ from sqlalchemy.exc import DBAPIError
 
 from brickwork.data.guard import Scope
 from brickwork.errors import BrickworkError
+
+#: Seconds to wait for another process that migrates.
+PATIENCE = 120.0
 
 
 @attrs.frozen
@@ -37,6 +41,8 @@ class DatabaseBackend(Protocol):
     """One kind of database."""
 
     name: str
+    #: The file that holds it, where that is one.
+    file: Path | None
 
     def engines(self) -> Engines:
         """New engines for the configured URL. They commit nothing by themselves."""

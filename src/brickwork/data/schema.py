@@ -20,16 +20,13 @@ from sqlalchemy import JSON, Connection, Table, inspect
 
 from brickwork.data.guard import Scope
 from brickwork.data.models import Base, check_models, tenant_tables
+from brickwork.data.port import PATIENCE
 from brickwork.data.types import UTCDateTime
 from brickwork.errors import DatabaseBusyError
 from brickwork.kernel.component import Component, build_order
 
 if TYPE_CHECKING:
     from brickwork.data.database import Database
-
-
-#: Seconds to wait for another process that migrates.
-PATIENCE = 120.0
 
 
 def upgrade(database: "Database") -> None:
@@ -148,7 +145,7 @@ def _owner_connection(database: "Database") -> Iterator[tuple[Any, Connection]]:
 
 
 def _patiently(backend: Any, begin: Callable[[], None]) -> None:
-    """Another process that migrates just now may take longer than a lock is waited for otherwise."""
+    """Where the beginning of a transaction is the lock (SQLite), one that migrates just now is waited for here."""
     deadline = monotonic() + PATIENCE
     while True:
         try:

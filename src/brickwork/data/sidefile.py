@@ -11,29 +11,31 @@ from brickwork.errors import UnavailableError
 
 
 class SideFile:
-    """A connection for each thread, in WAL mode without fsync. `schema` is a script of `CREATE … IF NOT EXISTS`."""
+    """Connections for whoever works at the same time, in WAL mode without fsync. `schema` is a script of
+    `CREATE … IF NOT EXISTS`."""
 
     def __init__(self, path: Path, schema: str, *, patience: float = 5.0) -> None:
         self._path = path
         self._schema = schema
         self._patience = patience
-        self._local = threading.local()
-        self._all: list[sqlite3.Connection] = []
+        self._idle: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
+        self._closed = False
 
-    @property
-    def connection(self) -> sqlite3.Connection:
-        """The calling thread's connection, in autocommit mode."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = self._open()
-        return connection
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection in autocommit mode. Raises `UnavailableError`."""
+        with self.told():
+            connection = self._taken()
+            try:
+                yield connection
+            finally:
+                self._give_back(connection)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A block that no other thread or process writes beside. Raises `UnavailableError`."""
-        with self.told():
-            connection = self.connection
+        with self.reading() as connection:
             self._patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
             try:
                 yield connection
@@ -51,12 +53,25 @@ class SideFile:
             raise UnavailableError(f"{self._path} can't be used: {error}") from None
 
     def close(self) -> None:
-        """Close every thread's connection."""
+        """Close the connections, those in use when they are given back."""
         with self._lock:
-            for connection in self._all:
-                connection.close()
-            self._all.clear()
-        self._local = threading.local()
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _taken(self) -> sqlite3.Connection:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return self._open()
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        with self._lock:
+            if not self._closed:
+                self._idle.append(connection)
+                return
+        connection.close()
 
     def _patiently(self, function: Callable[[], object]) -> None:
         """Until it succeeds. SQLite's own busy handler sleeps long, and doesn't wait for a change of the journal mode at all."""
@@ -72,11 +87,16 @@ class SideFile:
             pause = min(pause * 1.2, 0.005)
 
     def _open(self) -> sqlite3.Connection:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self.told(), self._lock:
-            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=self._patience)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UnavailableError(f"{self._path.parent} can't be used: {error.strerror}") from None
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=self._patience)
+        try:
             self._patiently(lambda: connection.execute("PRAGMA journal_mode = wal"))
             connection.execute("PRAGMA synchronous = off")
             self._patiently(lambda: connection.executescript(self._schema))
-            self._all.append(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection

@@ -25,6 +25,7 @@ def brickwork_components() -> Sequence[Component]:
             name="limits",
             summary="Rate limits that hold between processes",
             build="brickwork.limits.component:build",
+            requires=("database",),
             settings=LimitsSettings,
             service="brickwork.limits.service:Limits",
         )
@@ -38,6 +39,6 @@ def brickwork_backends() -> Sequence[Backend]:
             port="limits",
             name="embedded",
             factory="brickwork.limits.backends.embedded:EmbeddedLimits",
-            summary="Embedded: a file in the data folder, for the processes of one machine",
+            summary="Embedded: a file beside the database, for the processes of one machine",
         )
     ]

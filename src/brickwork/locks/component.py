@@ -25,6 +25,7 @@ def brickwork_components() -> Sequence[Component]:
             name="locks",
             summary="Locks with fencing tokens, and semaphores, between processes",
             build="brickwork.locks.component:build",
+            requires=("database",),
             settings=LocksSettings,
             service="brickwork.locks.service:Locks",
         )
@@ -38,6 +39,6 @@ def brickwork_backends() -> Sequence[Backend]:
             port="locks",
             name="embedded",
             factory="brickwork.locks.backends.embedded:EmbeddedLocks",
-            summary="Embedded: a file in the data folder, for the processes of one machine",
+            summary="Embedded: a file beside the database, for the processes of one machine",
         )
     ]

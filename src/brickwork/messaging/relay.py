@@ -98,7 +98,8 @@ class Relay:
         """Take up to `most` due deliveries of a queue, the longest due first, within the limits of their subscriptions.
 
         With `recent`, those that became due before what was taken last are looked for only now and then: on PostgreSQL what
-        was handled stays in the index until a vacuum, and each look from the beginning would pass all of it.
+        was handled stays in the index until a vacuum, and each look from the beginning would pass all of it. That is not for
+        queues with a subscription that keeps an order: what waits for its predecessor became due long ago.
         """
         known = [s for s in self._catalogue.subscriptions.values() if s.queue == queue]
         if not known:
@@ -109,7 +110,7 @@ class Relay:
             if free := [s.name for s in known if s.concurrency is None]:
                 looked = self._now()
                 rows += self._claim(transaction, queue, free, most, known, self._floor(queue) if recent else None)
-                if len(rows) < most:  # there is nothing more that was due by now
+                if len(rows) < most and not any(s.ordered for s in known):  # there is nothing more that was due by now
                     self._floors[queue] = looked - timedelta(seconds=LOOK_BACK)
             for subscription in limited:
                 if most > len(rows):

@@ -42,6 +42,7 @@ _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL
 class RedisStore:
     """See the module."""
 
+    spans_machines = True
     strict_memory = False
 
     def __init__(self, platform: "Platform", settings: RedisSettings) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from brickwork.cache.port import SLOTS, Look, Versions, changed, changing, version
 from brickwork.data.sidefile import SideFile
+from brickwork.errors import UnavailableError
 from brickwork.kernel.component import ComponentSettings, Health
 
 if TYPE_CHECKING:
@@ -38,24 +39,30 @@ _SWEEP = 256
 class EmbeddedStore:
     """See the module."""
 
+    spans_machines = False
     strict_memory = True
 
     def __init__(self, platform: "Platform", settings: ComponentSettings) -> None:
-        root = Path(platform.settings.platform.data_dir) / "cache"
-        folder = root / _boot()
-        folder.mkdir(parents=True, exist_ok=True)
-        for other in root.iterdir():
-            if other != folder:
-                shutil.rmtree(other, ignore_errors=True)
+        folder = platform.database.beside("cache") / _boot()
         self._file = SideFile(folder / "entries.db", _SCHEMA)
-        self._map = _shared(folder / "versions", SLOTS * 8)
-        self._words = memoryview(self._map).cast("q")
         self._writes = 0
+        self._fault = ""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for other in folder.parent.iterdir():
+                if other != folder:
+                    shutil.rmtree(other, ignore_errors=True)
+            self._map = _shared(folder / "versions", SLOTS * 8)
+        except OSError as error:  # a read-only disk: the platform works without a cache
+            self._fault = f"{folder} can't be used: {error.strerror}"
+            self._map = mmap.mmap(-1, SLOTS * 8)
+        self._words = memoryview(self._map).cast("q")
 
     def look(self, key: str, slots: Sequence[int]) -> Look:
-        versions = self.remembered(slots)
-        with self._file.told():
-            row = self._file.connection.execute("SELECT value FROM entry WHERE key = ? AND until > ?", (key, time())).fetchone()
+        self._check()
+        versions = self._versions(slots)
+        with self._file.reading() as connection:
+            row = connection.execute("SELECT value FROM entry WHERE key = ? AND until > ?", (key, time())).fetchone()
         return Look(row[0] if row else None, versions)
 
     def keep(self, key: str, entry: bytes, seconds: float) -> None:
@@ -78,23 +85,33 @@ class EmbeddedStore:
             connection.execute("DELETE FROM lease WHERE key = ? AND token = ?", (key, lease))
 
     def announce(self, slots: Sequence[int]) -> None:
+        self._check()
         word = changing(time())
         for slot in slots:
             self._words[slot] = word
 
     def change(self, slots: Sequence[int]) -> None:
+        self._check()
         word = changed()
         for slot in slots:
             self._words[slot] = word
 
-    def remembered(self, slots: Sequence[int]) -> Versions:
+    def remembered(self, slots: Sequence[int]) -> Versions | None:
+        return None if self._fault else self._versions(slots)
+
+    def _versions(self, slots: Sequence[int]) -> Versions:
         words = self._words
         now = time()
         return tuple([version(words[slot], now) for slot in slots])
 
+    def _check(self) -> None:
+        if self._fault:
+            raise UnavailableError(self._fault)
+
     def health(self) -> Health:
-        with self._file.told():
-            self._file.connection.execute("SELECT 1 FROM entry LIMIT 1")
+        self._check()
+        with self._file.reading() as connection:
+            connection.execute("SELECT 1 FROM entry LIMIT 1")
         return Health(True, "embedded")
 
     def close(self) -> None:

@@ -58,7 +58,12 @@ def postpone(connection: Any, begin: str, values: list[str]) -> None:
 
 def _hung_up(connection: Any) -> bool:
     """An idle connection has nothing to say but farewell. (A rare notice costs a connection, no more.)"""
-    return bool(select.select([connection.pgconn.socket], [], [], 0)[0])
+    socket = connection.pgconn.socket
+    if not hasattr(select, "poll"):  # on Windows, where `select` takes any socket
+        return bool(select.select([socket], [], [], 0)[0])
+    poll = select.poll()  # `select` refuses file descriptors above 1023, which a server of many clients has
+    poll.register(socket, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def drop(connection: Any, *_: Any) -> None:

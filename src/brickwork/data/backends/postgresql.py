@@ -8,6 +8,7 @@ and not NULL once it was used in a session, hence the NULLIF in the policies.
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from hashlib import md5
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -17,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from brickwork.data.guard import UNSCOPED, Scope
 from brickwork.data.models import SYSTEM_TENANT, is_audited
-from brickwork.data.port import Engines
+from brickwork.data.port import PATIENCE, Engines
 from brickwork.errors import (
     BrickworkError,
     BrokenReferenceError,
@@ -70,6 +71,7 @@ class PostgresBackend:
     """See the module. `busy_timeout` (seconds) bounds the wait for a lock, `pool_size` the connections of a process."""
 
     name = "postgresql"
+    file: Path | None = None
 
     def __init__(self, url: URL, *, busy_timeout: float = 5.0, pool_size: int = 8) -> None:
         try:
@@ -193,7 +195,11 @@ class PostgresBackend:
         return pipeline
 
     def lock_schema(self, connection: Connection) -> None:
+        # who migrates may take longer than a lock is waited for otherwise; tables are waited for no longer than before
+        patience = text("SELECT set_config('lock_timeout', :milliseconds, true)")
+        connection.execute(patience, {"milliseconds": str(int(PATIENCE * 1000))})
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_LOCK})
+        connection.execute(patience, {"milliseconds": str(int(self._timeout * 1000))})
 
     def translate(self, error: DBAPIError | Exception) -> BrickworkError | None:
         cause = error.orig if isinstance(error, DBAPIError) else error

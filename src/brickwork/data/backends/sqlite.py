@@ -68,6 +68,7 @@ class SqliteBackend:
             self._temporary = tempfile.TemporaryDirectory(prefix="brickwork-", ignore_cleanup_errors=True)
             url = url.set(database=str(Path(self._temporary.name) / "brickwork.db"))
         self.url = url
+        self.file: Path | None = Path(str(url.database)).absolute()
         self._timeout = busy_timeout
         self._pool_size = pool_size
         self._synchronous = synchronous

@@ -1,6 +1,5 @@
-"""Embedded rate limits: a SQLite file in the data folder, for the processes of one machine."""
+"""Embedded rate limits: a SQLite file beside the database (or in the data folder), for the processes of one machine."""
 
-from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING
 
@@ -28,7 +27,7 @@ class EmbeddedLimits:
     """See the module."""
 
     def __init__(self, platform: "Platform", settings: ComponentSettings) -> None:
-        self._file = SideFile(Path(platform.settings.platform.data_dir) / "limits.db", _SCHEMA)
+        self._file = SideFile(platform.database.beside("limits.db"), _SCHEMA)
         self._calls = 0
 
     def advance(self, key: str, step: float, most: float) -> tuple[bool, float]:
@@ -48,8 +47,8 @@ class EmbeddedLimits:
             connection.execute("DELETE FROM pace WHERE key = ?", (key,))
 
     def health(self) -> Health:
-        with self._file.told():
-            self._file.connection.execute("SELECT 1 FROM pace LIMIT 1")
+        with self._file.reading() as connection:
+            connection.execute("SELECT 1 FROM pace LIMIT 1")
         return Health(True, "embedded")
 
     def close(self) -> None:

@@ -1,6 +1,5 @@
-"""Embedded locks: a SQLite file in the data folder, for the processes of one machine."""
+"""Embedded locks: a SQLite file beside the database (or in the data folder), for the processes of one machine."""
 
-from pathlib import Path
 from time import time, time_ns
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,7 @@ class EmbeddedLocks:
     """See the module."""
 
     def __init__(self, platform: "Platform", settings: ComponentSettings) -> None:
-        self._file = SideFile(Path(platform.settings.platform.data_dir) / "locks.db", _SCHEMA)
+        self._file = SideFile(platform.database.beside("locks.db"), _SCHEMA)
 
     def take(self, name: str, holder: str, permits: int, seconds: float) -> int | None:
         with self._file.writing() as connection:
@@ -50,9 +49,9 @@ class EmbeddedLocks:
             return row is not None and row[0] > time()
 
     def held(self, name: str) -> int:
-        with self._file.told():
+        with self._file.reading() as connection:
             counted = "SELECT count(*) FROM permit WHERE name = ? AND until > ?"
-            return int(self._file.connection.execute(counted, (name, time())).fetchone()[0])
+            return int(connection.execute(counted, (name, time())).fetchone()[0])
 
     def health(self) -> Health:
         self.held("")

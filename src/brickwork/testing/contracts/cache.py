@@ -134,6 +134,19 @@ class CacheContract:
         assert read(neighbour) == f"value {loads.count}"
         assert other.count <= 2
 
+    def test_a_change_reaches_what_another_process_remembers(self, platform: Platform, neighbour: Platform) -> None:
+        loads = Loads()
+
+        def read(made: Platform) -> object:
+            with made.context(tenant="alpha"):
+                return made.cache.region(BOTH).get_or_load("k", loads, tags=["thing:1"])
+
+        until(lambda: read(neighbour) and neighbour.cache.region(BOTH).stats().process, 10)
+        remembered = read(neighbour)
+        with platform.context(tenant="alpha"):
+            platform.cache.invalidate("thing:1")
+        until(lambda: read(neighbour) != remembered, 5)
+
     def test_a_rollback_forgets_nothing_and_a_commit_does(self, platform: Platform) -> None:
         loads = Loads()
         with platform.context(tenant="alpha", actor="user:kim"):

@@ -28,7 +28,8 @@ class LimitsContract:
     def neighbour(self, make_platform: PlatformMaker, platform: Platform, limits_section: Mapping[str, Any]) -> Platform:
         """Another process of the same product, as it were."""
         folder = {"data_dir": platform.settings.platform.data_dir}
-        return make_platform(components=["limits"], migrated=False, platform=folder, limits=limits_section)
+        database = platform.settings.database.model_dump(exclude_unset=True)
+        return make_platform(components=["limits"], database=database, platform=folder, limits=limits_section)
 
     @pytest.fixture
     def store(self, platform: Platform) -> LimitStore:

@@ -29,7 +29,8 @@ class LocksContract:
     def neighbour(self, make_platform: PlatformMaker, platform: Platform, locks_section: Mapping[str, Any]) -> Platform:
         """Another process of the same product, as it were."""
         folder = {"data_dir": platform.settings.platform.data_dir}
-        return make_platform(components=["locks"], migrated=False, platform=folder, locks=locks_section)
+        database = platform.settings.database.model_dump(exclude_unset=True)
+        return make_platform(components=["locks"], database=database, platform=folder, locks=locks_section)
 
     @pytest.fixture
     def store(self, platform: Platform) -> LockStore:
