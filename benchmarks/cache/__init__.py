@@ -74,7 +74,8 @@ def _rates(client: Any, prefix: str, reads: int, rounds: int) -> dict[str, list[
         rates: dict[str, list[float]] = {name: [] for name in contestants}
         with platform, platform.context(tenant="north", actor="user:bench"):
             both.get_or_load("0", dict(VALUE).copy)
-            time.sleep(1)  # the subscription to changes works then
+            while platform.cache.store.remembered([0]) is None:  # until the subscription to changes works
+                time.sleep(0.01)
             for read in contestants.values():
                 for key in range(KEYS):
                     assert read(str(key)) == VALUE

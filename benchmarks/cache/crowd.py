@@ -15,7 +15,7 @@ def main() -> None:
 
     def load() -> str:
         loads.append(1)
-        time.sleep(1)
+        time.sleep(1)  # a slow source, so that all the others come meanwhile
         return "value"
 
     with platform_on(folder, prefix) as platform:

@@ -100,7 +100,7 @@ class Battle:
                     moved, last = time.monotonic(), done
                 if time.monotonic() - moved > 120:
                     break
-                time.sleep(1.5)
+                time.sleep(1.5)  # the pace of the attacks
                 name, attack = self._random.choice(attacks)
                 attack()
                 struck[name] = struck.get(name, 0) + 1

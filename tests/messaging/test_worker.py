@@ -2,12 +2,14 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
+from urllib.request import urlopen
 
 import pytest
 from sqlalchemy import select
@@ -117,6 +119,18 @@ def test_a_handler_that_hangs_is_interrupted_and_rests(shop, tmp_path):
     with shop.context(tenant="alpha", actor="user:kim"):
         (letter,) = shop.messaging.dead.list().items
     assert "handler_timeout: it ran for longer than 0.5 s" in letter.error
+
+
+def test_a_worker_tells_what_its_processes_handled(shop, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with worker(shop, tmp_path, "--processes", "2", "--metrics-port", str(port)):
+        knock(shop, *"abcdef")
+        until(lambda: not shop.messaging.backlog())
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+    assert 'brickwork_events_handled_total{handler="open",result="done"} 6.0' in text
 
 
 def test_a_stop_lets_a_running_handler_end(shop, tmp_path):

@@ -8,6 +8,7 @@ import threading
 import urllib.error
 import urllib.request
 from time import monotonic, sleep
+from urllib.request import urlopen
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -182,12 +183,15 @@ def slow_socket(server, topic):
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"topic": "room:x"}', "\u0000", "x" * 1000])
 def test_garbage_ends_the_connection_with_a_reason(serve, client, text):
-    guest = client(serve())
+    server = serve()
+    guest = client(server)
     guest.socket.send(text)
     with pytest.raises(ConnectionClosed) as ended:
         guest.hear()
     assert ended.value.rcvd.code == 4400
     assert "not a request" in ended.value.rcvd.reason
+    with urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=10) as answer:
+        assert 'brickwork_realtime_dropped_total{reason="garbage"} 1.0' in answer.read().decode()
 
 
 def test_a_flood_ends_the_connection(serve, client):
