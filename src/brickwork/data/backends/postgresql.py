@@ -1,8 +1,8 @@
 """PostgreSQL (psycopg 3): forced row-level security as the second fence, statement triggers for the audit trail.
 
 The application's role owns nothing, is no superuser and has no BYPASSRLS. The tenant is a transaction-local setting that
-travels with BEGIN in the round trip of the first statement, so a connection pool can't carry it over. Such a setting is ''
-and not NULL once it was used in a session, hence the NULLIF in the policies.
+travels in the same round trip as BEGIN, so a connection pool can't carry it over. Such a setting is '' and not NULL
+once it was used in a session, hence the NULLIF in the policies.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Column, Connection, Engine, Table, create_engine, event, text
+from sqlalchemy import Column, Connection, Engine, Table, create_engine, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
@@ -75,40 +75,40 @@ class PostgresBackend:
 
     def __init__(self, url: URL, *, busy_timeout: float = 5.0, pool_size: int = 8) -> None:
         try:
-            import psycopg  # noqa: F401
+            import psycopg
         except ImportError:
             raise MissingDependencyError("psycopg", "postgres") from None
+        self._literal = psycopg.sql.Literal
         self.url = url.set(drivername="postgresql+psycopg")
         self._timeout = busy_timeout
         self._pool_size = pool_size
 
     def engines(self) -> Engines:
-        from brickwork.data.backends.opening import drop, equip
-
         engine = create_engine(
             self.url,
-            # BEGIN is sent with the first statement and COMMIT by the driver: two round trips less each transaction
+            # BEGIN and COMMIT are sent by `begin` and by the driver's commit: one round trip less each transaction
             isolation_level="AUTOCOMMIT",
             pool_size=self._pool_size,
             max_overflow=0,
             pool_timeout=self._timeout,
             json_serializer=_dump,
             json_deserializer=orjson.loads,
-            connect_args={
-                "connect_timeout": 10,
-                "options": f"-c lock_timeout={int(self._timeout * 1000)} -c timezone=UTC",
-            },
+            connect_args={"connect_timeout": 10, "options": f"-c lock_timeout={int(self._timeout * 1000)} -c timezone=UTC"},
         )
-        event.listen(engine, "connect", equip)
-        event.listen(engine, "checkin", drop)
         return Engines(engine, engine)
 
     def begin(self, connection: Connection, scope: Scope, stamp: str, *, readonly: bool, wait: bool = True) -> None:
-        from brickwork.data.backends.opening import postpone
-
+        driver: Any = connection.connection.driver_connection
         tenant = SYSTEM_TENANT if scope.system else scope.tenant or ""
-        begin, values = ("BEGIN READ ONLY", [tenant]) if readonly else ("BEGIN", [tenant, stamp])
-        postpone(connection.connection.driver_connection, begin, values)
+        begin, settings = ("BEGIN READ ONLY", {"tenant": tenant}) if readonly else ("BEGIN", {"tenant": tenant, "stamp": stamp})
+        if driver.pgconn.pipeline_status:  # inside `together`
+            driver.execute(begin)
+            calls = ", ".join(f"set_config('brickwork.{name}', %s, true)" for name in settings)
+            driver.execute(f"SELECT {calls}", list(settings.values()))
+        else:
+            literals = {name: self._literal(value).as_string(driver) for name, value in settings.items()}
+            calls = ", ".join(f"set_config('brickwork.{name}', {literal}, true)" for name, literal in literals.items())
+            driver.execute(f"{begin}; SELECT {calls}")
 
     def stamp(self, connection: Connection, stamp: str) -> None:
         connection.execute(text("SELECT set_config('brickwork.stamp', :stamp, true)"), {"stamp": stamp})
