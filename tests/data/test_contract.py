@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
 from brickwork import Backend, hookimpl
+from brickwork.data.backends import url_of
 from brickwork.data.backends.sqlite import SqliteBackend
 from brickwork.data.database import Database
 from brickwork.errors import BrickworkError
@@ -59,7 +60,7 @@ class SaysNothing(SqliteBackend):
     ],
 )
 def test_a_broken_backend_fails_the_rule_that_it_breaks(broken, rule, monkeypatch):
-    monkeypatch.setattr(Database, "_backend", lambda self, url: broken(self._url(url)))
+    monkeypatch.setattr(Database, "_backend", lambda self, url: broken(url_of(url, self._platform.settings.platform.data_dir)))
     settings = {"database": {"url": "sqlite://"}}
     with Platform(["ward"], settings=settings, plugins=[component], discover=False) as platform:
         platform.migrate()

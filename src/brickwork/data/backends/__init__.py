@@ -11,8 +11,8 @@ from brickwork.errors import SettingsError
 
 
 def backend_for(url: str | None, settings: DatabaseSettings, folder: Path) -> DatabaseBackend:
-    """The backend of `url`; None is a SQLite file in `folder`. Raises `SettingsError`."""
-    parsed = _parsed(url, folder)
+    """The backend of `url_of(url, folder)`. Raises `SettingsError`."""
+    parsed = url_of(url, folder)
     if parsed.get_backend_name() == "sqlite":
         from brickwork.data.backends.sqlite import SqliteBackend
 
@@ -29,7 +29,8 @@ def backend_for(url: str | None, settings: DatabaseSettings, folder: Path) -> Da
     )
 
 
-def _parsed(url: str | None, folder: Path) -> URL:
+def url_of(url: str | None, folder: Path) -> URL:
+    """What `url` spells; None is a SQLite file in `folder`. Raises `SettingsError`."""
     if url is None:
         return make_url(f"sqlite:///{folder / 'brickwork.db'}")
     try:
