@@ -33,7 +33,6 @@ class Place:
 
     key: str
     slots: tuple[int, ...]
-    tags: frozenset[str]
 
 
 @attrs.frozen
@@ -67,11 +66,11 @@ class Region(Generic[T]):
         time; the others wait, or get the stale value where the strategy allows. Inside a transaction that has changed one
         of the tags, the cache stands aside; so does a strict strategy where the backend does not hear of every change.
         """
-        place = self._place(key, tags)
         transaction = self._cache.transaction()
-        if self._aside or (transaction is not None and self._cache.touched(transaction, place.tags)):
+        if self._aside or (transaction is not None and self._cache.touched(transaction, tags)):
             self._meter.bypass()
             return loader()
+        place = self._place(key, tags)
         found = self._ask(place) if self._cache.refreshing() else self._find(place)
         kept: T | None = None
         if found.entry is not None:
@@ -128,7 +127,7 @@ class Region(Generic[T]):
         own = (ALL, REGION.format(self.name), OWN.format(self.name, key))
         slots = (0, *(slot_of(tenant, tag) for tag in (*own, *tags)))
         short = key if len(key) <= LONGEST else blake2b(key.encode()).hexdigest()
-        return Place(f"{tenant}:{self.name}:{short}", slots, frozenset(tags))
+        return Place(f"{tenant}:{self.name}:{short}", slots)
 
     def _find(self, place: Place) -> Found:
         """What the tiers have, the nearest first. An entry that is found is within its time and its grace."""

@@ -117,9 +117,9 @@ class Cache:
         """The transaction that the caller is in."""
         return self._database.current
 
-    def touched(self, transaction: "Transaction", tags: frozenset[str]) -> bool:
+    def touched(self, transaction: "Transaction", tags: Iterable[str]) -> bool:
         """Whether `transaction` has changed one of `tags`, or so much that looking for them costs more than a loader."""
-        return len(transaction.events) > MOST_EVENTS or not tags.isdisjoint(_changed(transaction))
+        return len(transaction.events) > MOST_EVENTS or not set(tags).isdisjoint(_changed(transaction))
 
     def refreshing(self) -> bool:
         """Whether loaders are to run even where there is a value."""
