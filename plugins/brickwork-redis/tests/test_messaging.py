@@ -3,8 +3,10 @@
 import secrets
 
 import pytest
+from dramatiq import Message
+from dramatiq.brokers.redis import RedisBroker
 
-from brickwork.testing.contracts.broker import BrokerContract
+from brickwork.testing.contracts.broker import BrokerContract, until
 
 
 class TestRedis(BrokerContract):
@@ -22,6 +24,14 @@ class TestRedis(BrokerContract):
             client.rpush(f"{prefix}:{queue}", id)
 
         return put
+
+    def test_a_message_of_another_program_rests(self, working, client, broker_section):
+        prefix = broker_section["redis"]["prefix"]
+        stranger = RedisBroker(client=client, middleware=[], namespace=prefix)
+        stranger.enqueue(Message("default", "theirs", ("not", "ours"), {}, {}))
+        with working.system_context(reason="test"):
+            until(lambda: len(working.messaging.dead.list().items) == 1)
+        assert not client.hlen(f"{prefix}:default.msgs")
 
 
 def test_a_server_that_is_away_is_told_at_the_start(make_platform):

@@ -22,6 +22,8 @@ class Parcel:
     subscription: str
     queue: str
     event: str
+    #: Whether it was handed over before, and failed or went missing; this is for `send` and doesn't travel.
+    tried: bool = False
 
     def arguments(self) -> tuple[Any, ...]:
         """What goes into the dramatiq message."""
@@ -35,15 +37,13 @@ Unreadable = Callable[[str, bytes], None]
 class MessageBroker(Protocol):
     """Carries parcels."""
 
-    #: Whether parcels stay in the process that took them from the database: their lease is then short and renewed.
+    #: Whether parcels stay in the process that took them from the database: their lease is then short.
     local: bool
+    #: The depth of a queue up to which it makes sense to hand over more: what comes then only waits twice.
+    window: int
 
     def setup(self, queues: Sequence[str]) -> list[str]:
         """Declare what the queues need on the server, and say what, one line each. Idempotent; raises `UnavailableError`."""
-        ...
-
-    def room(self, queue: str) -> int:
-        """How many more parcels it makes sense to send now, so that they don't wait twice. Raises `UnavailableError`."""
         ...
 
     def send(self, parcels: Sequence[Parcel]) -> None:
@@ -56,7 +56,8 @@ class MessageBroker(Protocol):
         ...
 
     def depth(self, queue: str) -> int:
-        """How many parcels the queue holds that no worker has."""
+        """How many messages the queue holds that no worker has; of a local broker, the parcels that this process has.
+        Raises `UnavailableError`."""
         ...
 
     def health(self) -> Health:

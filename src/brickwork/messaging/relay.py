@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -37,12 +37,13 @@ YIELD, MOST_YIELD = 0.01, 0.05
 LOOK_BACK = 3.0
 #: A delivery that went missing with its process this often is dead-lettered, even if its handler asks for fewer attempts.
 LOSSES = 5
-#: Seconds for which a process holds what it took for itself; it renews three times in that time.
+#: Seconds for which a process holds what it took for itself; each process renews what it holds three times in a lease.
 LEASE = 15.0
 
 
 class Relay:
-    """Moves deliveries of `queues` to the broker; several at once, in any number of processes, share the work."""
+    """Moves deliveries of `queues` to the broker; several at once, in any number of processes, share the work. `held` tells
+    the deliveries that wait or are handled in this process: they are not taken for lost, however long that lasts."""
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class Relay:
         dead: DeadLetters,
         settings: MessagingSettings,
         queues: Sequence[str],
+        held: Callable[[], list[int]] = list,
     ) -> None:
         self._database = database
         self._catalogue = catalogue
@@ -61,6 +63,7 @@ class Relay:
         self._dead = dead
         self._settings = settings
         self._queues = queues
+        self._held = held
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._floors: dict[str, datetime] = {}
@@ -69,8 +72,7 @@ class Relay:
     def start(self) -> None:
         """Run in threads until `stop`."""
         self._bell.listen()
-        loops = [("relay", self._run), *([("relay-renew", self._renew)] if self._broker.local else [])]
-        for name, loop in loops:
+        for name, loop in (("relay", self._run), ("relay-renew", self._renew)):
             thread = threading.Thread(target=loop, name=name, daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -86,20 +88,24 @@ class Relay:
         """Move what is due and has room; the number of parcels."""
         moved = 0
         for queue in self._queues:
-            room = min(self._broker.room(queue), BATCH)
+            depth = self._broker.depth(queue)
+            room = min(self._broker.window - depth, BATCH)
             if room > 0:
-                parcels = self.take(queue, room, recent=True)
+                parcels = self.take(queue, room, recent=True, waiting=depth > 0 and not self._broker.local)
                 if parcels:
                     self._send(parcels)
                     moved += len(parcels)
         return moved
 
-    def take(self, queue: str, most: int, *, recent: bool = False) -> list[Parcel]:
+    def take(self, queue: str, most: int, *, recent: bool = False, waiting: bool = False) -> list[Parcel]:
         """Take up to `most` due deliveries of a queue, the longest due first, within the limits of their subscriptions.
 
         With `recent`, those that became due before what was taken last are looked for only now and then: on PostgreSQL what
         was handled stays in the index until a vacuum, and each look from the beginning would pass all of it. That is not for
         queues with a subscription that keeps an order: what waits for its predecessor became due long ago.
+
+        With `waiting`, the broker holds messages for which no worker had time: what was not heard of is handed over again,
+        but is not counted as lost, since it is most likely among them.
         """
         known = [s for s in self._catalogue.subscriptions.values() if s.queue == queue]
         if not known:
@@ -109,15 +115,16 @@ class Relay:
             rows: list[Any] = []
             if free := [s.name for s in known if s.concurrency is None]:
                 looked = self._now()
-                rows += self._claim(transaction, queue, free, most, known, self._floor(queue) if recent else None)
+                floor = self._floor(queue) if recent else None
+                rows += self._claim(transaction, queue, free, most, known, floor=floor, waiting=waiting)
                 if len(rows) < most and not any(s.ordered for s in known):  # there is nothing more that was due by now
                     self._floors[queue] = looked - timedelta(seconds=LOOK_BACK)
             for subscription in limited:
                 if most > len(rows):
-                    rows += self._claim_limited(transaction, subscription, most - len(rows))
+                    rows += self._claim_limited(transaction, subscription, most - len(rows), waiting=waiting)
             rows = [row for row in rows if not self._buried(transaction, row)]
         rows.sort(key=lambda row: int(row.id))
-        return [Parcel(row.id, row.tenant_id, row.subscription, queue, row.event) for row in rows]
+        return [Parcel(row.id, row.tenant_id, row.subscription, queue, row.event, row.failures > 0) for row in rows]
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
@@ -128,12 +135,14 @@ class Relay:
         names: list[str],
         most: int,
         among: Sequence[Subscription],
+        *,
         floor: datetime | None = None,
+        waiting: bool = False,
     ) -> list[Any]:
         if most <= 0:
             return []
         now = self._database.clock.now()
-        lease = LEASE if self._broker.local else self._settings.redelivery + max(s.timeout for s in among)
+        lease = self._lease(among)
         conditions = [_table.c.queue == queue, _table.c.due_at <= now, _table.c.subscription.in_(names)]
         if floor is not None:
             conditions.append(_table.c.due_at >= floor)
@@ -155,7 +164,7 @@ class Relay:
             .prefix_with("MATERIALIZED")
         )
         # one that is due although it was taken went missing with the process that had it
-        lost = _table.c.failures + cast(_table.c.taken, Integer)
+        lost = _table.c.failures if waiting else _table.c.failures + cast(_table.c.taken, Integer)
         statement = (
             update(_table)
             .where(_table.c.id.in_(select(picked.c.id)))
@@ -171,7 +180,11 @@ class Relay:
             return None
         return self._floors.pop(queue, None)
 
-    def _claim_limited(self, transaction: "Transaction", subscription: Subscription, most: int) -> list[Any]:
+    def _lease(self, among: Sequence[Subscription]) -> float:
+        """Seconds after which deliveries to these are taken for lost."""
+        return LEASE if self._broker.local else self._settings.redelivery + max(s.timeout for s in among)
+
+    def _claim_limited(self, transaction: "Transaction", subscription: Subscription, most: int, *, waiting: bool) -> list[Any]:
         # one relay at a time counts and takes
         self._database.backend.serialize(transaction.connection, [f"subscription/{subscription.name}"])
         counted = select(func.count()).select_from(_table)
@@ -179,7 +192,7 @@ class Relay:
         counted = counted.where(*flying, _table.c.subscription == subscription.name)
         assert subscription.concurrency is not None
         most = min(most, subscription.concurrency - int(transaction.execute(counted).scalar_one()))
-        return self._claim(transaction, subscription.queue, [subscription.name], most, [subscription])
+        return self._claim(transaction, subscription.queue, [subscription.name], most, [subscription], waiting=waiting)
 
     def _buried(self, transaction: "Transaction", row: Any) -> bool:
         """Whether a delivery went missing too often: then it is what ends the processes that handle it."""
@@ -228,12 +241,12 @@ class Relay:
                 self._stop.wait(1.0)
 
     def _renew(self) -> None:
-        held: Any = self._broker
-        while not self._stop.wait(LEASE / 3):
-            if ids := held.held():
+        lease = self._lease([s for s in self._catalogue.subscriptions.values() if s.queue in self._queues])
+        while not self._stop.wait(min(lease, self._settings.redelivery) / 3):
+            if ids := self._held():
                 try:
                     with self._database.begin(Context(system=True)) as transaction:
-                        due = self._now() + timedelta(seconds=LEASE)
+                        due = self._now() + timedelta(seconds=lease)
                         transaction.execute(update(_table).where(_table.c.id.in_(ids), _table.c.taken).values(due_at=due))
                 except BrickworkError as error:
                     log.warning("leases were not renewed: %s", error.message)

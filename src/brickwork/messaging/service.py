@@ -1,6 +1,6 @@
 """Messaging as a product sees it: `platform.messaging`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -96,12 +96,12 @@ class Messaging:
 
         return Worker(self, queues, threads)
 
-    def relay(self, queues: Sequence[str]) -> Relay:
-        """A relay for `queues`, not started yet."""
-        return self._relay(self.broker, queues)
+    def relay(self, queues: Sequence[str], held: Callable[[], list[int]] = list) -> Relay:
+        """A relay for `queues`, not started yet; `held` tells the deliveries that are in this process."""
+        return self._relay(self.broker, queues, held)
 
-    def _relay(self, broker: MessageBroker, queues: Sequence[str]) -> Relay:
-        return Relay(self._database, self.catalogue, broker, self.bell, self.dead, self.settings, queues)
+    def _relay(self, broker: MessageBroker, queues: Sequence[str], held: Callable[[], list[int]] = list) -> Relay:
+        return Relay(self._database, self.catalogue, broker, self.bell, self.dead, self.settings, queues, held)
 
     def drain(self, *, most: int = 10_000) -> int:
         """Handle what is due, here and now, in the caller's thread; how many handlers succeeded. For tests and scripts: what

@@ -17,8 +17,9 @@ class MessagingSettings(ComponentSettings):
     #: Seconds after which an event that was handed to the broker, and of which nothing was heard, is handed over again.
     #: A handler's own timeout is added.
     redelivery: float = Field(default=60.0, gt=0)
-    #: Messages in one queue of the broker up to which more are handed over; the rest waits in the database.
-    window: int = Field(default=1000, ge=1)
+    #: Messages (of one or more events) in one queue of the broker up to which more are handed over; the rest waits in the
+    #: database.
+    window: int = Field(default=200, ge=1)
     #: Seconds between looks at the database where no signal comes.
     poll: float = Field(default=1.0, gt=0)
     #: Dead letters of a tenant and subscription at which `message.dead_letters_grew` is published (again at each doubling).

@@ -32,6 +32,7 @@ class Worker:
         self._messaging = messaging
         self._count = threads or messaging.settings.threads
         self._watchdog = Watchdog(self._hung)
+        self._running: dict[int, None] = {}
         self._threads: Threads | None = None
         self._relay: Relay | None = None
         #: Called where a handler can't be interrupted; a process of `brickwork worker` ends itself there.
@@ -51,7 +52,7 @@ class Worker:
         self._watchdog.start()
         self._threads = Threads(transport, worker_threads=self._count, worker_timeout=200)
         self._threads.start()
-        self._relay = messaging.relay(self.queues)
+        self._relay = messaging.relay(self.queues, self._held)
         self._relay.start()
 
     def stop(self, timeout: float = 600.0) -> None:
@@ -64,12 +65,21 @@ class Worker:
         self._watchdog.stop()
         self._relay = self._threads = None
 
+    def _held(self) -> list[int]:
+        """The deliveries that wait or are handled here."""
+        assert self._threads is not None
+        with self._threads.work_queue.mutex:
+            waiting = [item.message.args[0] for item in self._threads.work_queue.queue]
+        return [*waiting, *self._running]
+
     def _deliver(self, id: int, tenant: str, subscription: str, queue: str, event: str) -> None:
         parcel = Parcel(id, tenant, subscription, queue, event)
+        self._running[id] = None
         try:
             self._messaging.consumer.handle(parcel, lambda timeout: self._watchdog.begin(parcel, timeout), self._watchdog.end)
         finally:
             self._watchdog.end()
+            self._running.pop(id, None)
 
     def _hung(self, parcel: Parcel) -> None:
         log.error("handler %s can't be interrupted", parcel.subscription)

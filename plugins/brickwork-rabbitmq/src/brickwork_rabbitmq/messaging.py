@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pika
 import pika.exceptions
-from dramatiq import Broker, Consumer, Message, MessageProxy
+from dramatiq import Broker, Consumer, MessageProxy
 from dramatiq.errors import ConnectionClosed
 
 from brickwork.errors import UnavailableError
 from brickwork.kernel.component import Health
-from brickwork.messaging.backends.sql import ACTOR
+from brickwork.messaging.bundle import Bundle, Part, bundled
 from brickwork.messaging.port import Parcel, Unreadable
 from brickwork_rabbitmq.publisher import Outgoing, Publisher
 from brickwork_rabbitmq.settings import RabbitmqMessagingSettings
@@ -32,7 +32,7 @@ class RabbitmqMessageBroker:
 
     def __init__(self, platform: "Platform", settings: RabbitmqMessagingSettings) -> None:
         self._settings = settings
-        self._window: int = platform.settings.messaging.window
+        self.window: int = platform.settings.messaging.window
         self.parameters = pika.URLParameters(settings.url)
         self._publisher = Publisher(self.parameters, settings.confirm_timeout)
 
@@ -52,11 +52,8 @@ class RabbitmqMessageBroker:
         declared = [f"quorum queue {self.name(queue)}" for queue in sorted(queues)]
         return [f"exchange and quorum queue {dead} for dead letters", *declared]
 
-    def room(self, queue: str) -> int:
-        return self._window - self.depth(queue)
-
     def send(self, parcels: Sequence[Parcel]) -> None:
-        self._publisher.publish([self._outgoing(parcel) for parcel in parcels])
+        self._publisher.publish([self._outgoing(bundle) for bundle in bundled(parcels, self._settings.bundle)])
 
     def transport(self, unreadable: Unreadable) -> Broker:
         return _Transport(self, unreadable, self._settings.prefetch)
@@ -78,10 +75,17 @@ class RabbitmqMessageBroker:
         """The name of a queue on the server."""
         return f"{self._settings.prefix}.{queue}"
 
-    def _outgoing(self, parcel: Parcel) -> Outgoing:
-        headers = {"delivery": parcel.id, "tenant": parcel.tenant, "subscription": parcel.subscription}
-        properties = pika.BasicProperties(content_type="application/cloudevents+json", delivery_mode=2, headers=headers)
-        return self.name(parcel.queue), parcel.event.encode(), properties
+    def _outgoing(self, bundle: Sequence[Parcel]) -> Outgoing:
+        """CloudEvents' JSON batch format; the headers tell whose each event is, and how many bytes it has."""
+        events = [parcel.event.encode() for parcel in bundle]
+        headers = {
+            "delivery": [parcel.id for parcel in bundle],
+            "tenant": [parcel.tenant for parcel in bundle],
+            "subscription": [parcel.subscription for parcel in bundle],
+            "bytes": [len(event) for event in events],
+        }
+        properties = pika.BasicProperties(content_type="application/cloudevents-batch+json", delivery_mode=2, headers=headers)
+        return self.name(bundle[0].queue), b"[" + b",".join(events) + b"]", properties
 
     @contextmanager
     def _channel(self) -> "Iterator[Any]":
@@ -118,12 +122,6 @@ class _Transport(Broker):
         return _Consumer(self, queue_name, timeout / 1000)
 
 
-class _Tagged(MessageProxy):
-    def __init__(self, message: Message[Any], tag: int) -> None:
-        super().__init__(message)
-        self.tag = tag
-
-
 class _Consumer(Consumer):
     """One connection a queue. What other threads acknowledge is collected and told to the server in one go: a message each
     would cost as much as handling it."""
@@ -132,7 +130,7 @@ class _Consumer(Consumer):
         self._transport = transport
         self._queue = queue
         self._timeout = timeout
-        self._inbox: deque[tuple[int, Any, bytes]] = deque()
+        self._inbox: deque[Part] = deque()
         self._done: deque[tuple[int, bool]] = deque()
         self._open = SortedTags()
         try:
@@ -152,21 +150,13 @@ class _Consumer(Consumer):
                 raise pika.exceptions.ChannelWrongStateError("the server closed it")
         except _LOST as error:
             raise ConnectionClosed(error) from None
-        if not self._inbox:
-            return None
-        tag, properties, body = self._inbox.popleft()
-        arguments = _arguments(self._queue, properties, body)
-        if arguments is None:
-            self._transport.unreadable(self._queue, body)
-            self._done.append((tag, True))
-            return None
-        return _Tagged(Message(self._queue, ACTOR, arguments, {}, {}), tag)
+        return self._inbox.popleft() if self._inbox else None
 
     def ack(self, message: MessageProxy) -> None:
-        self._decide(message.tag, True)
+        self._decide(message, good=True)
 
     def nack(self, message: MessageProxy) -> None:
-        self._decide(message.tag, False)
+        self._decide(message, good=False)
 
     def close(self) -> None:
         with suppress(*_LOST):
@@ -175,10 +165,18 @@ class _Consumer(Consumer):
 
     def _arrived(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
         self._open.add(method.delivery_tag)
-        self._inbox.append((method.delivery_tag, properties, body))
+        parcels = _parcels(self._queue, properties, body)
+        if parcels:
+            self._inbox.extend(Bundle(method.delivery_tag, parcels).parts)
+        else:
+            self._transport.unreadable(self._queue, body)
+            self._done.append((method.delivery_tag, True))
 
-    def _decide(self, tag: int, good: bool) -> None:
-        self._done.append((tag, good))
+    def _decide(self, part: Any, *, good: bool) -> None:
+        well = part.bundle.end(part, good=good)
+        if well is None:
+            return
+        self._done.append((part.bundle.receipt, well))
         if len(self._done) * 4 >= self._transport.prefetch:
             with suppress(*_LOST):  # the consumer's thread finds out; RabbitMQ gives the messages to another worker
                 self._connection.add_callback_threadsafe(self._settle)
@@ -229,11 +227,16 @@ class SortedTags:
         return together, sorted(finished)
 
 
-def _arguments(queue: str, properties: Any, body: bytes) -> tuple[Any, ...] | None:
-    """What the worker's actor takes, or None where the message is none of ours."""
+def _parcels(queue: str, properties: Any, body: bytes) -> list[Parcel]:
+    """What is in a message; nothing where it is none of ours."""
     headers = properties.headers or {}
+    parcels, begin = list[Parcel](), 1
     try:
-        parcel = Parcel(int(headers["delivery"]), str(headers["tenant"]), str(headers["subscription"]), queue, body.decode())
+        told = zip(*(headers[name] for name in ("delivery", "tenant", "subscription", "bytes")), strict=True)
+        for id, tenant, subscription, size in told:
+            event = body[begin : begin + size].decode()
+            parcels.append(Parcel(int(id), str(tenant), str(subscription), queue, event))
+            begin += size + 1
     except (KeyError, TypeError, ValueError):
-        return None
-    return parcel.arguments()
+        return []
+    return parcels if begin == len(body) else []

@@ -11,8 +11,10 @@ class RabbitmqMessagingSettings(ComponentSettings):
     url: str = "amqp://guest:guest@127.0.0.1:5672/%2f"
     #: Begins the names of queues and exchanges.
     prefix: str = Field(default="brickwork", pattern=r"^[a-z0-9_.-]+$")
+    #: Most events in one message. 1 where handlers take seconds, so that those of one burst are spread over all workers.
+    bundle: int = Field(default=16, ge=1, le=1000)
     #: Messages that a worker process has fetched and not yet handled.
-    prefetch: int = Field(default=100, ge=1, le=65_535)
+    prefetch: int = Field(default=20, ge=1, le=65_535)
     #: Deliveries after which the server moves a message to the dead-letter queue.
     delivery_limit: int = Field(default=10, ge=1)
     #: Seconds to wait for the server's confirmation.

@@ -1,6 +1,7 @@
 """Parcels over Redis, by dramatiq's broker."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from dramatiq.errors import DecodeError
 from brickwork.errors import UnavailableError
 from brickwork.kernel.component import Health
 from brickwork.messaging.backends.sql import ACTOR
+from brickwork.messaging.bundle import Bundle, Part, bundled
 from brickwork.messaging.port import Parcel, Unreadable
 from brickwork_redis.settings import RedisMessagingSettings
 
@@ -26,22 +28,21 @@ class RedisMessageBroker:
 
     def __init__(self, platform: "Platform", settings: RedisMessagingSettings) -> None:
         self._settings = settings
-        self._window: int = platform.settings.messaging.window
+        self.window: int = platform.settings.messaging.window
         self._client: Any = redis.Redis.from_url(settings.url, socket_connect_timeout=5, health_check_interval=30)
 
     def setup(self, queues: Sequence[str]) -> list[str]:
         self._reach(self._client.ping)
         return [f"queue {self._settings.prefix}:{queue} (a list, made with the first message)" for queue in sorted(queues)]
 
-    def room(self, queue: str) -> int:
-        return self._window - self.depth(queue)
-
     def send(self, parcels: Sequence[Parcel]) -> None:
         # as dramatiq's own script enqueues, but all in one round trip
         pipeline = self._client.pipeline()
-        for parcel in parcels:
-            id, key = str(uuid4()), f"{self._settings.prefix}:{parcel.queue}"
-            message: Message[Any] = Message(parcel.queue, ACTOR, parcel.arguments(), {}, {"redis_message_id": id})
+        for bundle in bundled(parcels, self._settings.bundle):
+            queue = bundle[0].queue
+            id, key = str(uuid4()), f"{self._settings.prefix}:{queue}"
+            arguments = tuple(parcel.arguments() for parcel in bundle)
+            message: Message[Any] = Message(queue, ACTOR, arguments, {}, {"redis_message_id": id})
             pipeline.hset(f"{key}.msgs", id, message.encode())
             pipeline.rpush(key, id)
         self._reach(pipeline.execute)
@@ -90,13 +91,47 @@ class _Transport(RedisBroker):
 
 
 class _Consumer(_RedisConsumer, Consumer):
+    """dramatiq's, but of bundles."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._parts: deque[Part] = deque()
+
     def __next__(self) -> MessageProxy | None:
+        if not self._parts:
+            try:
+                whole: MessageProxy | None = super().__next__()
+            except DecodeError as error:
+                self._set_aside(bytes(error.data))
+                return None
+            if whole is None:
+                return None
+            self._parts.extend(self._open(whole))
+        return self._parts.popleft() if self._parts else None
+
+    def ack(self, message: MessageProxy) -> None:
+        self._end(message, good=True)
+
+    def nack(self, message: MessageProxy) -> None:
+        self._end(message, good=False)
+
+    def requeue(self, messages: Iterable[MessageProxy]) -> None:
+        bundles = {id(part.bundle): part.bundle for part in (*messages, *self._parts)}
+        super().requeue([bundle.receipt for bundle in bundles.values()])
+
+    def _open(self, whole: MessageProxy) -> list[Part]:
         try:
-            found: MessageProxy | None = super().__next__()
-        except DecodeError as error:
-            self._set_aside(bytes(error.data))
-            return None
-        return found
+            parcels = [Parcel(*arguments) for arguments in whole.args]
+        except TypeError:  # dramatiq's, but no parcels
+            self.broker.unreadable(self.queue_name, whole.encode())
+            super().ack(whole)
+            return []
+        return Bundle(whole, parcels).parts
+
+    def _end(self, part: Any, *, good: bool) -> None:
+        well = part.bundle.end(part, good=good)
+        if well is not None:
+            (super().ack if well else super().nack)(part.bundle.receipt)
 
     def _set_aside(self, raw: bytes) -> None:
         """dramatiq would stumble over it again and again."""

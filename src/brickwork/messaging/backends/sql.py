@@ -25,16 +25,13 @@ class SqlBroker:
     local = True
 
     def __init__(self, platform: "Platform", settings: ComponentSettings) -> None:
-        self._threads: int = platform.settings.messaging.threads
+        self.window: int = platform.settings.messaging.threads + AHEAD
         self._queues: defaultdict[str, queue.SimpleQueue[Message[Any]]] = defaultdict(queue.SimpleQueue)
         self._held: defaultdict[str, set[int]] = defaultdict(set)
         self._lock = threading.Lock()
 
     def setup(self, queues: Sequence[str]) -> list[str]:
         return []
-
-    def room(self, queue: str) -> int:
-        return max(0, self._threads + AHEAD - len(self._held[queue]))
 
     def send(self, parcels: Sequence[Parcel]) -> None:
         for parcel in parcels:
@@ -44,16 +41,11 @@ class SqlBroker:
                 Message(queue_name=parcel.queue, actor_name=ACTOR, args=parcel.arguments(), kwargs={}, options={})
             )
 
-    def held(self) -> list[int]:
-        """The deliveries that are in this process."""
-        with self._lock:
-            return [id for ids in self._held.values() for id in ids]
-
     def transport(self, unreadable: Unreadable) -> Broker:
         return _Transport(self)
 
     def depth(self, queue: str) -> int:
-        return self._queues[queue].qsize()
+        return len(self._held[queue])
 
     def health(self) -> Health:
         return Health(True, "in the database")

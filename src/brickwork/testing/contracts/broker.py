@@ -153,6 +153,42 @@ class BrokerContract:
         assert lost
         assert sorted(notes.seen) == [("front", number) for number in range(5)]
 
+    def test_what_waits_long_for_a_worker_is_not_taken_for_lost(
+        self, make_platform: PlatformMaker, broker_section: Mapping[str, Any]
+    ) -> None:
+        platform = make_platform(messaging={"poll": 0.1, "redelivery": 0.05, "in_server": False, **broker_section})
+        calls = list[int]()
+
+        @handles(Knocked, name="slow", timeout=0.3, retry=Retry(attempts=1))
+        def slow(platform: Platform, event: Knocked) -> None:
+            calls.append(event.number)
+            sleep(0.1)
+
+        platform.messaging.subscribe(slow)
+        send, tried = platform.messaging.broker.send, list[bool]()
+
+        def watch(parcels: Any) -> None:
+            tried.extend(parcel.tried for parcel in parcels)
+            send(parcels)
+
+        platform.messaging.broker.send = watch  # type: ignore[method-assign]
+        worker = platform.messaging.worker(threads=1)
+        worker.start()
+        try:
+            self.knock(platform, "front", *range(40))
+            until(lambda: not platform.messaging.backlog(), 60)
+        finally:
+            worker.stop(10)
+        assert not any(tried)
+        assert sorted(calls) == list(range(40))
+
+    def test_a_failure_in_a_burst_is_its_own(self, working: Platform, notes: Notes) -> None:
+        with working.context(tenant="alpha", actor="user:kim"), working.transaction() as transaction:
+            for number in range(40):
+                transaction.publish(Knocked(door="stuck" if number % 10 == 0 else "front", number=number))
+        until(lambda: not working.messaging.backlog())
+        assert sorted(number for _, number in notes.seen) == sorted([*range(40), 0, 10, 20, 30])
+
     def test_a_broker_that_is_away_costs_time_and_nothing_else(self, platform: Platform, notes: Notes) -> None:
         worker = platform.messaging.worker(threads=3)
         send, refusals = platform.messaging.broker.send, [0]
