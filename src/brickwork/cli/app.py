@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from brickwork import __version__
-from brickwork.cli import audit, cache, config, db, entities, jobs, messaging, new, serving, working
+from brickwork.cli import audit, cache, config, db, entities, flags, jobs, messaging, new, serving, working
 from brickwork.cli.state import State, platform_of
 from brickwork.errors import BrickworkError
 
@@ -29,6 +29,7 @@ app.add_typer(messaging.app, name="messaging")
 app.add_typer(messaging.dead, name="dead")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(cache.app, name="cache")
+app.add_typer(flags.app, name="flags")
 app.add_typer(new.app, name="new")
 app.command("serve")(serving.serve)
 app.command("worker")(working.worker)

@@ -47,6 +47,12 @@ def brickwork_handlers() -> Sequence[Any]:  # type: ignore[empty-body]
 
 
 @hookspec
+def brickwork_flags() -> Sequence[Any]:  # type: ignore[empty-body]
+    """Called when the flags component is built. Returns `brickwork.flags.Flag` values: what is served until somebody stores
+    a flag of the same key."""
+
+
+@hookspec
 def brickwork_jobs() -> Sequence[Any]:  # type: ignore[empty-body]
     """Called when the jobs component is built. Returns jobs, functions decorated with `brickwork.jobs.job`, or modules of
     them."""

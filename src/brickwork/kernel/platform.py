@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from brickwork.data import AuditTrail, Database, Transaction
     from brickwork.entities import Entities
     from brickwork.eventstore import EventStore
+    from brickwork.flags import Flags
     from brickwork.jobs import Jobs
     from brickwork.kernel.aio import AsyncBridge
     from brickwork.limits import Limits
@@ -46,6 +47,7 @@ BUILTIN = (
     "brickwork.cache.component",
     "brickwork.locks.component",
     "brickwork.limits.component",
+    "brickwork.flags.component",
     "brickwork.messaging.component",
     "brickwork.jobs.component",
     "brickwork.eventstore.component",
@@ -177,6 +179,10 @@ class Platform:
     @property
     def limits(self) -> "Limits":
         return cast("Limits", self.get("limits"))
+
+    @property
+    def flags(self) -> "Flags":
+        return cast("Flags", self.get("flags"))
 
     @property
     def messaging(self) -> "Messaging":
