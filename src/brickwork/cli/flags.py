@@ -40,9 +40,11 @@ def define(
     actor: ActorOption = "cli",
 ) -> None:
     """Store a flag for all tenants, in place of the one that had its key."""
-    text = Path(definition[1:]).read_text(encoding="utf-8") if definition.startswith("@") else definition
     try:
+        text = Path(definition[1:]).read_text(encoding="utf-8") if definition.startswith("@") else definition
         given = json.loads(text)
+    except OSError as error:
+        raise ValidationError(f"{definition[1:]} can't be read: {error.strerror}", field="definition") from None
     except ValueError:
         raise ValidationError(f"definition {text[:100]!r} is no JSON", field="definition") from None
     if not isinstance(given, dict):

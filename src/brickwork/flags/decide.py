@@ -53,7 +53,8 @@ class Compiled:
         self._rules = [_CompiledRule(flag, rule) for rule in flag.rules]
         self._switched = not flag.enabled
         self._timed = flag.since is not None or flag.until is not None
-        self._constant = not (self._rules or flag.prerequisites or self._timed)
+        #: Whether `closed` has to be asked.
+        self.guarded = self._switched or self._timed or bool(flag.prerequisites)
 
     def closed(self, now: Callable[[], datetime], other: Other) -> bool:
         """Whether `off` is served, whatever rules and overrides say."""
@@ -64,12 +65,10 @@ class Compiled:
 
     def decide(self, subject: Subject, now: Callable[[], datetime]) -> tuple[str, str]:
         """The variant that rules choose, and why."""
-        if self._constant:
-            return self.flag.default, STATIC
         for rule in self._rules:
             if (variant := rule.serve(subject, now)) is not None:
                 return variant, rule.reason
-        return self.flag.default, DEFAULT
+        return self.flag.default, DEFAULT if self._rules or self.guarded else STATIC
 
 
 class _CompiledRule:

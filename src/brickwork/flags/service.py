@@ -147,10 +147,9 @@ class Flags:
     def _decide(self, state: State, key: str, subject: Subject, asked: tuple[str, ...] = ()) -> tuple[str, str]:
         compiled = state.flags[key]
         now = self._platform.clock.now
-        if compiled.closed(now, partial(self._other, state, subject, (*asked, key))):
+        if compiled.guarded and compiled.closed(now, partial(self._other, state, subject, (*asked, key))):
             return compiled.flag.off, DISABLED
-        tenant = subject.context.tenant
-        own = state.overrides.get(tenant, {}).get(key) if tenant is not None else None
+        own = state.overrides.get(subject.context.tenant or "", {}).get(key)
         if own is not None and own.variant in compiled.flag.variants and in_force(None, own.until, now()):
             return own.variant, OVERRIDE
         return compiled.decide(subject, now)
