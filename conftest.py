@@ -8,6 +8,7 @@
 Only a comment with a reason takes a block out: `<!-- skip: next "needs a PostgreSQL server" -->`.
 """
 
+import logging
 import os
 import re
 import shlex
@@ -73,6 +74,9 @@ def _end(namespace: dict[str, Any]) -> None:
     for value in list(namespace.values()):
         if type(value).__name__ == "Platform":
             value.close()
+    root = logging.getLogger()  # a page may have configured logging, which is the whole process's
+    root.handlers[:] = [handler for handler in root.handlers if type(handler.formatter).__name__ != "ProcessorFormatter"]
+    root.setLevel(logging.WARNING)
     folder, (home, path, modules) = namespace["_folder"], namespace["_before"]
     for name in set(sys.modules) - modules:
         if str(getattr(sys.modules[name], "__file__", None)).startswith(folder.name):

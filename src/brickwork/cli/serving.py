@@ -1,6 +1,7 @@
 """`brickwork serve`: an embedded server, in one or several processes."""
 
 import ipaddress
+import logging
 import os
 import shutil
 import socket
@@ -10,12 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
-from rich.console import Console
 
 from brickwork.cli.state import State, platform_of
 from brickwork.errors import SettingsError
 
-out = Console(stderr=True)
+log = logging.getLogger("brickwork.cli")
 _APPLICATION = "brickwork.cli.serving:application"
 #: Seconds after which the interpreter makes a busy thread give way; short, so that the event loop stays prompt.
 SWITCH_INTERVAL = 0.001
@@ -41,13 +41,21 @@ def serve(
         platform.migrate()
     platform.database.start()
     count = workers or settings.workers
-    out.print("[yellow]no auth component: tenant and actor are taken from X-Tenant and X-Actor; loopback only[/yellow]")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(fresh_folder(platform.settings.platform.data_dir / f"metrics-{port}"))
     state: State = context.obj
     if state.settings is not None:
         os.environ["BRICKWORK_CONFIG"] = str(state.settings)
     platform.close()
-    options: dict[str, Any] = {"factory": True, "host": host, "port": port, "workers": count, "access_log": False}
+    platform.configure_logging()
+    log.warning("no auth component: tenant and actor are taken from X-Tenant and X-Actor; loopback only")
+    options: dict[str, Any] = {
+        "factory": True,
+        "log_config": None,
+        "host": host,
+        "port": port,
+        "workers": count,
+        "access_log": False,
+    }
     # frames are written past ASGI, so nothing may transform them on the way
     options |= {"ws": "websockets-sansio", "ws_per_message_deflate": False, "ws_max_size": 65_536}
     if count == 1 or not hasattr(socket, "SO_REUSEPORT"):
@@ -97,12 +105,15 @@ def application() -> object:
     """The ASGI application of one worker process."""
     from prometheus_client import values
 
+    from brickwork.kernel.platform import Platform
     from brickwork.web import create_app
 
     pid = os.getpid()  # asked once: the client asks before each of several figures a request, and a system call is dear
     values.ValueClass = values.MultiProcessValue(lambda: pid)  # type: ignore[no-untyped-call]
     sys.setswitchinterval(SWITCH_INTERVAL)
-    return create_app()
+    platform = Platform.from_settings()
+    platform.configure_logging()
+    return create_app(platform)
 
 
 def _check_loopback(host: str) -> None:

@@ -93,6 +93,7 @@ def _work(settings: Path | None, queues: list[str] | None, threads: int | None, 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the supervisor passes on its own
     parent = os.getppid()
     with Platform.from_settings(settings) as platform:
+        platform.configure_logging()
         if "jobs" in platform.components:
             platform.get("jobs")
         worker = platform.messaging.worker(queues, threads=threads)

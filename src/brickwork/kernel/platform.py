@@ -137,6 +137,13 @@ class Platform:
         with self.contexts.use(context):
             yield context
 
+    def configure_logging(self) -> None:
+        """Let this process log with tenant, actor and correlation id, as `[platform]` says and without secrets. For programs;
+        the commands do it themselves."""
+        from brickwork.kernel.logs import configure
+
+        configure(self)
+
     # -- services ------------------------------------------------------------------------------------------------
 
     @overload

@@ -32,6 +32,10 @@ class PlatformSettings(ComponentSettings):
     data_dir: Path = Path("brickwork-data")
     #: "production" refuses conveniences such as a generated key file; "development" allows them.
     environment: str = Field(default="development", pattern="^(development|production|test)$")
+    #: The least that is logged.
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    #: "json" is an object a line, "console" is for people; "auto" is "console" on a terminal.
+    log_format: str = Field(default="auto", pattern="^(auto|json|console)$")
 
 
 class _Sections(BaseSettings):
