@@ -1,6 +1,5 @@
 """`brickwork entities`: types, import, export and duplicates from the command line."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from brickwork.cli.state import ActorOption, TenantOption, working
+from brickwork.cli.state import ActorOption, TenantOption, json_object, working
 from brickwork.errors import ValidationError
 
 if TYPE_CHECKING:
@@ -197,8 +196,4 @@ def _mapping(pairs: list[str] | None) -> "dict[str, str | Column | None] | None"
 def _filter(text: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
-    try:
-        where: dict[str, Any] = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValidationError(f"--where takes a JSON object: {error}", field="where") from None
-    return where
+    return json_object(text, "where")

@@ -2,15 +2,13 @@
 
 import json
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from brickwork.cli.state import ActorOption, TenantOption, platform_of, working
-from brickwork.errors import ValidationError
+from brickwork.cli.state import ActorOption, TenantOption, json_object, platform_of, working
 from brickwork.flags import Rollout
 
 app = typer.Typer(no_args_is_help=True, help="Feature flags.")
@@ -40,15 +38,7 @@ def define(
     actor: ActorOption = "cli",
 ) -> None:
     """Store a flag for all tenants, in place of the one that had its key."""
-    try:
-        text = Path(definition[1:]).read_text(encoding="utf-8") if definition.startswith("@") else definition
-        given = json.loads(text)
-    except OSError as error:
-        raise ValidationError(f"{definition[1:]} can't be read: {error.strerror}", field="definition") from None
-    except ValueError:
-        raise ValidationError(f"definition {text[:100]!r} is no JSON", field="definition") from None
-    if not isinstance(given, dict):
-        raise ValidationError("a definition is a JSON object", field="definition")
+    given = json_object(definition, "definition")
     platform = platform_of(context)
     with platform.system_context(reason="brickwork flags define", actor=actor):
         flag = platform.flags.define(given)
@@ -117,10 +107,7 @@ def evaluate(
     actor: ActorOption = "cli",
 ) -> None:
     """What a flag comes to for a tenant and actor, and why."""
-    try:
-        given = json.loads(attributes)
-    except ValueError:
-        raise ValidationError(f"attributes {attributes[:100]!r} are no JSON", field="attributes") from None
+    given = json_object(attributes, "attributes")
     with working(context, tenant, actor) as platform:
         flag = platform.flags.get(key)
         found = platform.flags.evaluate(key, flag.variants[flag.off], given)

@@ -8,8 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from brickwork.cli.state import ActorOption, TenantOption, platform_of, working
-from brickwork.errors import ValidationError
+from brickwork.cli.state import ActorOption, TenantOption, json_object, platform_of, working
 from brickwork.jobs import RunState
 
 app = typer.Typer(no_args_is_help=True, help="Jobs, their runs and schedules.")
@@ -52,10 +51,7 @@ def run(
     actor: ActorOption = "cli",
 ) -> None:
     """Ask for a run; a worker does it."""
-    try:
-        given = json.loads(arguments)
-    except ValueError:
-        raise ValidationError(f"arguments {arguments[:100]!r} are no JSON", field="arguments") from None
+    given = json_object(arguments, "arguments")
     with working(context, tenant, actor) as platform:
         out.print(str(platform.jobs.enqueue(job, given, delay=delay)), highlight=False)
 
