@@ -137,7 +137,7 @@ def test_jobs_are_run_watched_and_scheduled(run, tmp_path):
     run("jobs", "pause", "monthly")
     assert "paused" in run("jobs", "schedules")
     assert "goes on at" in run("jobs", "resume", "monthly")
-    with pytest.raises(ValidationError, match="no JSON"):
+    with pytest.raises(ValidationError, match="JSON object"):
         run("jobs", "run", "report", "{")
 
 
