@@ -47,7 +47,7 @@ class State:
 
 
 class Watch:
-    """Loads the state on first use, and again when it changed: at once in this process, within milliseconds in others."""
+    """Loads the state on first use, and again when it changed: at once in this process, within a tenth of a second in others."""
 
     def __init__(self, database: "Database", settings: FlagsSettings, declared: Mapping[str, Flag]) -> None:
         self._database = database
