@@ -111,6 +111,19 @@ def test_a_service_that_does_not_answer(platform, monkeypatch):
     assert (ERROR, "nobody there") in found(platform, "messaging")
 
 
+def test_one_service_that_is_broken_hides_no_other(platform, monkeypatch):
+    get = platform.get
+
+    def broken(name):
+        if name == "cache":
+            raise UnavailableError("the disk is gone")
+        return get(name)
+
+    monkeypatch.setattr(platform, "get", broken)
+    assert (ERROR, "the disk is gone") in found(platform, "cache")
+    assert found(platform, "locks")[0][0] == OK
+
+
 def test_a_check_that_fails_is_a_finding(platform, monkeypatch):
     def broken(platform):
         raise UnavailableError("the disk is gone")

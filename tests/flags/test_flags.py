@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brickwork import hookimpl
-from brickwork.errors import CrossTenantError, MissingTenantError, NotFoundError, ValidationError
+from brickwork.errors import CrossTenantError, MissingTenantError, NotFoundError, UnavailableError, ValidationError
 from brickwork.flags import Flag, Rollout, Rule
 from brickwork.flags.decide import Compiled, Subject
 from brickwork.kernel.context import Context
@@ -177,8 +177,10 @@ def test_overrides_that_make_no_sense_are_refused(flags, platform, frozen_clock)
     ):
         with pytest.raises(NotFoundError, match="typo"):
             call()
-    with platform.system_context(reason="test"), pytest.raises(MissingTenantError):
-        flags.overrides()
+    asks = (flags.overrides, lambda: flags.revoke("theme"), lambda: flags.override("theme", "dark", reason="all of them"))
+    for ask in asks:
+        with platform.system_context(reason="test"), pytest.raises(MissingTenantError):
+            ask()
 
 
 def test_a_change_that_is_rolled_back_was_none(flags, platform):
@@ -187,6 +189,44 @@ def test_a_change_that_is_rolled_back_was_none(flags, platform):
         flags.override("engine", "off", reason="second")
         raise RuntimeError
     assert flags.enabled("engine")
+
+
+def test_what_one_transaction_overrides_it_can_revoke(flags, platform):
+    with platform.transaction():
+        flags.override("engine", "on", reason="first")
+        flags.revoke("engine")
+    assert not flags.enabled("engine")
+    assert flags.overrides() == {}
+
+
+def test_a_flag_can_be_killed_though_its_prerequisite_is_gone(flags):
+    flags.define(Flag(key="base", default="on"))
+    flags.define(Flag(key="season", default="on", off="off", prerequisites={"base": "on"}))
+    flags._store("base", {}, "as if code no longer declared it")
+    assert flags.evaluate("season", True).value is False
+    assert flags.switch("season", on=False).enabled is False
+    assert flags.evaluate("season", True).reason == "DISABLED"
+
+
+def test_without_its_database_flags_are_as_code_declares_them_until_it_is_back(make_platform, monkeypatch):
+    platform = make_platform(plugins=[Product()], flags={"refresh": 0.1})
+    platform.flags.define(rule(serve="on"))
+    platform = make_platform(
+        plugins=[Product()], flags={"refresh": 0.1}, database=platform.settings.database.model_dump(include={"url", "owner_url"})
+    )
+    refresh, away = platform.flags._watch.refresh, [True]
+
+    def maybe():
+        if away[0]:
+            raise UnavailableError("the database cannot be reached")
+        refresh()
+
+    monkeypatch.setattr(platform.flags._watch, "refresh", maybe)
+    with platform.context(tenant="north", actor="user:kim"):
+        assert platform.flags.value("theme", default="") == "l"
+        assert not platform.flags.enabled("engine")
+        away[0] = False
+        until(lambda: platform.flags.enabled("engine"), 10)
 
 
 def test_a_definition_is_no_part_of_a_tenants_transaction(flags, platform):

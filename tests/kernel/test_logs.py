@@ -105,7 +105,9 @@ def test_what_cannot_be_written_as_json_is_written_as_text(bare, lines):
         current["more"] = {}
         current = current["more"]
     log.info("odd", extra={"deep": deep, "thing": object, "many": {1, 2}, 3: "three"} | {"bytes": b"\xff"})
-    (line,) = said()
+    log.info("large", extra={"number": 2**70, "file": "\udcff"})
+    line, large = said()
+    assert (large["number"], large["file"]) == (2**70, "\udcff")
     assert "object" in line["thing"]
     assert MASK in json.dumps(line["deep"])
 

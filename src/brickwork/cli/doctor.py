@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
@@ -141,11 +142,15 @@ def _clock(platform: "Platform") -> Iterator[Finding]:
 
 def _services(platform: "Platform") -> Iterator[Finding]:
     for name in platform.components:
-        service = platform.get(name)
-        if name == "messaging":
-            service = service.broker  # messaging itself asks only after the first use
-        if name == "database" or not isinstance(service, SupportsHealth):
-            continue
+        if name != "database":
+            yield from _look(name, partial(_service, name), platform)
+
+
+def _service(name: str, platform: "Platform") -> Iterator[Finding]:
+    service = platform.get(name)
+    if name == "messaging":
+        service = service.broker  # messaging itself asks only after the first use
+    if isinstance(service, SupportsHealth):
         health = service.health()
         remedy = "" if health.ok else f"see [{name}] in brickwork.toml: is the server up, and is its URL right?"
         yield Finding(name, OK if health.ok else ERROR, health.detail or "answers", remedy)

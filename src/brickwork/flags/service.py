@@ -63,7 +63,8 @@ class Flags:
         return cast("T", self.evaluate(key, default, attributes).value)
 
     def evaluate(self, key: str, default: Any, attributes: Mapping[str, Any] | None = None) -> Evaluation:
-        """A flag's value, and why. Never raises: a product doesn't fail for a flag."""
+        """A flag's value, and why. A product doesn't fail for a flag: without the database it is what was known last, or what
+        code declares."""
         state = self._watch.state
         compiled = state.flags.get(key)
         if compiled is None:
@@ -103,7 +104,10 @@ class Flags:
 
     def switch(self, key: str, *, on: bool) -> Flag:
         """The kill switch: without it, `off` is served to everybody. Raises `NotFoundError`."""
-        return self.define(self.get(key).model_copy(update={"enabled": on}))
+        self._watch.refresh()
+        flag = self.get(key).model_copy(update={"enabled": on})
+        self._store(key, flag.model_dump(mode="json"), f"flag {key} switched {'on' if on else 'off'}")
+        return flag
 
     def remove(self, key: str) -> None:
         """Forget what was stored; a flag that code declares is then as code has it. Raises `NotFoundError`, and `ValidationError`
@@ -118,6 +122,7 @@ class Flags:
     def override(self, key: str, variant: str, *, reason: str, until: datetime | None = None) -> None:
         """Serve `variant` to the context's tenant, whatever the rules say, until it is revoked or `until`. The kill switch is
         stronger. Raises `NotFoundError` and `ValidationError`."""
+        self._platform.contexts.current.require_tenant()
         if variant not in (variants := self.get(key).variants):
             known = ", ".join(sorted(variants))
             raise ValidationError(f"flag {key!r} has no variant {variant!r}; it has {known}", field="variant")
@@ -129,8 +134,8 @@ class Flags:
 
     def revoke(self, key: str) -> None:
         """End the override of the context's tenant, if there is one."""
-        if key in self.overrides():
-            self._override(key, {"variant": None, "reason": "revoked", "until": None})
+        self._platform.contexts.current.require_tenant()
+        self._override(key, {"variant": None, "reason": "revoked", "until": None})
 
     def overrides(self) -> dict[str, Override]:
         """What the context's tenant has differently."""
@@ -183,6 +188,8 @@ class Flags:
     def _override(self, key: str, values: dict[str, Any]) -> None:
         with self._platform.transaction() as transaction:
             row = transaction.session.get(OverrideRow, (transaction.tenant, key))
+            if row is None and values["variant"] is None:
+                return
             if row is None:
                 transaction.session.add(OverrideRow(key=key, **values))
             else:

@@ -11,7 +11,7 @@ import attrs
 from pydantic import ValidationError as PydanticError
 from sqlalchemy import func, select
 
-from brickwork.errors import BrickworkError
+from brickwork.errors import BrickworkError, UnavailableError
 from brickwork.flags.decide import Compiled
 from brickwork.flags.flag import Flag
 from brickwork.flags.models import FlagRow, OverrideRow
@@ -60,7 +60,7 @@ class Watch:
 
     @property
     def state(self) -> State:
-        """The present state; raises `UnavailableError` if it was never loaded and can't be."""
+        """The present state; while it was never loaded and can't be, what code declares."""
         return self._state or self._begin()
 
     def refresh(self) -> None:
@@ -87,7 +87,11 @@ class Watch:
             self._thread.join()
 
     def _begin(self) -> State:
-        self.refresh()
+        try:
+            self.refresh()
+        except UnavailableError as error:  # the thread goes on trying
+            log.warning("flags are as code declares them: %s", error.message)
+            self._state = self._state or State((), self._as_declared(), {})
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="flags", daemon=True)
@@ -110,8 +114,11 @@ class Watch:
         listener.close()
         listener.wait(0)
 
+    def _as_declared(self) -> dict[str, Compiled]:
+        return {key: Compiled(flag) for key, flag in self._declared.items()}
+
     def _load(self, transaction: "Transaction", mark: tuple[int, ...]) -> State:
-        flags = {key: Compiled(flag) for key, flag in self._declared.items()}
+        flags = self._as_declared()
         stored: Any = transaction.execute(select(FlagRow.key, FlagRow.definition))
         for key, definition in stored:
             if not definition:

@@ -5,6 +5,7 @@ A library configures no logging by itself: `brickwork serve` and `brickwork work
 `Platform.configure_logging`. Standard loggers and structlog's go the same way.
 """
 
+import json
 import logging
 import re
 import sys
@@ -108,7 +109,10 @@ def mask_text(text: str) -> str:
 
 
 def _json(line: Any, **_: Any) -> str:
-    return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    try:
+        return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # an integer of more than 64 bits, or text that is no Unicode: rather slowly than not at all
+        return json.dumps(line, default=str)
 
 
 def _masked_exception(stream: Any, exc_info: Any) -> None:

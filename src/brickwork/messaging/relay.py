@@ -182,7 +182,7 @@ class Relay:
 
     def _lease(self, among: Sequence[Subscription]) -> float:
         """Seconds after which deliveries to these are taken for lost."""
-        return LEASE if self._broker.local else self._settings.redelivery + max(s.timeout for s in among)
+        return LEASE if self._broker.local else self._settings.redelivery + max((s.timeout for s in among), default=0.0)
 
     def _claim_limited(self, transaction: "Transaction", subscription: Subscription, most: int, *, waiting: bool) -> list[Any]:
         # one relay at a time counts and takes

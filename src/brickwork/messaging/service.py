@@ -96,12 +96,10 @@ class Messaging:
 
         return Worker(self, queues, threads)
 
-    def relay(self, queues: Sequence[str], held: Callable[[], list[int]] = list) -> Relay:
-        """A relay for `queues`, not started yet; `held` tells the deliveries that are in this process."""
-        return self._relay(self.broker, queues, held)
-
-    def _relay(self, broker: MessageBroker, queues: Sequence[str], held: Callable[[], list[int]] = list) -> Relay:
-        return Relay(self._database, self.catalogue, broker, self.bell, self.dead, self.settings, queues, held)
+    def relay(self, queues: Sequence[str], held: Callable[[], list[int]] = list, *, broker: MessageBroker | None = None) -> Relay:
+        """A relay for `queues` to `broker` (the settings' by default), not started yet; `held` tells the deliveries that are in
+        this process."""
+        return Relay(self._database, self.catalogue, broker or self.broker, self.bell, self.dead, self.settings, queues, held)
 
     def drain(self, *, most: int = 10_000) -> int:
         """Handle what is due, here and now, in the caller's thread; how many handlers succeeded. For tests and scripts: what
@@ -109,7 +107,7 @@ class Messaging:
         from brickwork.messaging.backends.sql import SqlBroker
 
         # straight from the database, whatever broker the settings name
-        relay = self._relay(SqlBroker(self._platform, self.settings), [])
+        relay = self.relay([], broker=SqlBroker(self._platform, self.settings))
         done = handled = 0
         while handled < most:
             parcels = [parcel for queue in self.queues() for parcel in relay.take(queue, BATCH)]

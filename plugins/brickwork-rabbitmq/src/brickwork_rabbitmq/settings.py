@@ -12,7 +12,7 @@ class RabbitmqMessagingSettings(ComponentSettings):
     #: Begins the names of queues and exchanges.
     prefix: str = Field(default="brickwork", pattern=r"^[a-z0-9_.-]+$")
     #: Most events in one message. 1 where handlers take seconds, so that those of one burst are spread over all workers.
-    bundle: int = Field(default=16, ge=1, le=1000)
+    bundle: int = Field(default=16, ge=1, le=25)
     #: Messages that a worker process has fetched and not yet handled.
     prefetch: int = Field(default=20, ge=1, le=65_535)
     #: Deliveries after which the server moves a message to the dead-letter queue.

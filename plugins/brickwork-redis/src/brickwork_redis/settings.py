@@ -24,6 +24,6 @@ class RedisMessagingSettings(ComponentSettings):
     #: Begins every key.
     prefix: str = Field(default="brickwork", pattern=r"^[a-z0-9_:-]+$")
     #: Most events in one message. 1 where handlers take seconds, so that those of one burst are spread over all workers.
-    bundle: int = Field(default=16, ge=1, le=1000)
+    bundle: int = Field(default=16, ge=1, le=25)
     #: Seconds without a sign of life after which a worker's messages go back into the queue.
     heartbeat: float = Field(default=15.0, gt=0)
