@@ -172,6 +172,23 @@ class TooLargeError(ValidationError):
     status = 413
 
 
+# -- who may do what -----------------------------------------------------------------------------------------------
+
+
+class UnauthenticatedError(BrickworkError):
+    """Nobody has shown who they are, or what was shown is not good (any more)."""
+
+    code = "unauthenticated"
+    status = 401
+
+
+class PermissionDeniedError(BrickworkError):
+    """The actor may not do this; `details` has the `permission` that is missing."""
+
+    code = "permission_denied"
+    status = 403
+
+
 # -- tenancy -------------------------------------------------------------------------------------------------------
 
 

@@ -12,11 +12,13 @@ from time import monotonic, sleep
 import pytest
 from websockets.sync.client import connect
 
+from brickwork.testing.auth import bearer
+
 
 class Client:
     """A WebSocket with a ticket."""
 
-    def __init__(self, server, name="tab-1", tenant="alpha", actor="user:kim"):
+    def __init__(self, server, name="tab-1", tenant="alpha", actor="service:kim"):
         self.name = name
         ticket = server.ticket(name, tenant, actor)
         self._manager = connect(f"ws://127.0.0.1:{server.port}/ws/{name}?ticket={ticket}", compression=None)
@@ -45,6 +47,7 @@ class Server:
     """`brickwork serve` on a free port, over a platform's database."""
 
     def __init__(self, platform, folder, **sections):
+        self._platform, self._callers = platform, {}
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -69,14 +72,20 @@ class Server:
                 assert monotonic() < deadline
                 sleep(0.05)
 
-    def call(self, method, path, body=None, tenant="alpha", actor="user:kim"):
-        headers = {"X-Tenant": tenant, "X-Actor": actor, "Content-Type": "application/json"}
+    def headers(self, tenant, actor):
+        """Those of a service account, made on first use."""
+        if (tenant, actor) not in self._callers:
+            self._callers[tenant, actor] = bearer(self._platform, tenant, actor.removeprefix("service:"))
+        return self._callers[tenant, actor]
+
+    def call(self, method, path, body=None, tenant="alpha", actor="service:kim"):
+        headers = {**self.headers(tenant, actor), "Content-Type": "application/json"}
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, headers, method=method)
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.loads(answer.read())["data"]
 
-    def ticket(self, client, tenant="alpha", actor="user:kim"):
+    def ticket(self, client, tenant="alpha", actor="service:kim"):
         return self.call("POST", "/api/v1/realtime/tickets", {"client": client}, tenant, actor)["ticket"]
 
     def stop(self, number=signal.SIGTERM):

@@ -86,7 +86,7 @@ BEGIN = """
   const { Live } = await import("/realtime/brickwork.js");
   window.log = []; window.clients = []; window.states = []; window.errors = [];
   const ticket = async (client) => {
-    const headers = { "X-Tenant": "alpha", "X-Actor": "user:kim", "Content-Type": "application/json" };
+    const headers = { "Authorization": "BEARER", "Content-Type": "application/json" };
     const answer = await fetch("/api/v1/realtime/tickets", { method: "POST", headers, body: JSON.stringify({ client }) });
     return (await answer.json()).data.ticket;
   };
@@ -108,7 +108,7 @@ def test_the_client_listens_joins_and_comes_back_without_gap_or_repeat(platform,
 
     page.command("Page.navigate", url=f"http://127.0.0.1:{server.port}/healthz")
     page.until(f"location.port == '{server.port}' && document.readyState == 'complete'")
-    assert page.run(BEGIN)
+    assert page.run(BEGIN.replace("BEARER", server.headers("alpha", "service:kim")["Authorization"]))
     page.until("states.includes('open')")
     page.until("clients.length == 1 && clients[0].client == 'browser'")
     say(1, 2)

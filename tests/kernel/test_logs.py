@@ -12,6 +12,7 @@ import structlog
 from brickwork import Platform, hookimpl
 from brickwork.kernel.logs import MASK, configure, mask_text
 from brickwork.messaging import Event, handles
+from brickwork.testing.auth import bearer
 from brickwork.web import create_app
 
 log = logging.getLogger("product")
@@ -153,17 +154,17 @@ def test_one_correlation_id_leads_from_the_request_to_the_handler(make_platform,
                     transaction.publish(Knocked(door="front"))
                 return {}
 
-            return [Endpoint(method="POST", path="/knock", handler=knock, summary="Knock", tag="door", returns=dict)]
+            return [Endpoint(method="POST", path="/knock", handler=knock, summary="Knock", tag="door", permission=SIGNED_IN, returns=dict)]
 
     platform = make_platform(plugins=[Product()], messaging={"in_server": False})
     said = lines(platform)
     with TestClient(create_app(platform)) as client:
-        headers = {"X-Tenant": "north", "X-Actor": "user:kim", "X-Correlation-ID": "click-1"}
+        headers = {**bearer(platform, "north", "kim"), "X-Correlation-ID": "click-1"}
         assert client.post("/api/v1/knock", headers=headers).status_code == 200
         platform.messaging.drain()
     written = [line for line in said() if line["logger"] == "product"]
     assert [line["event"] for line in written] == ["knocking", "opening front"]
-    assert {(line["correlation_id"], line["tenant"], line["actor"]) for line in written} == {("click-1", "north", "user:kim")}
+    assert {(line["correlation_id"], line["tenant"], line["actor"]) for line in written} == {("click-1", "north", "service:kim")}
 
 
 def test_a_server_logs_nothing_but_lines_of_json(tmp_path):

@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 
 
 def say(platform, topic, *values, tenant="alpha"):
-    with platform.context(tenant=tenant, actor="user:ann"):
+    with platform.context(tenant=tenant, actor="service:ann"):
         for value in values:
             platform.realtime.publish(topic, value)
 
@@ -38,7 +38,7 @@ def test_a_message_reaches_those_who_listen_and_nobody_else(platform, serve, cli
 def test_what_is_rolled_back_is_not_said(platform, serve, client):
     listener = client(serve())
     listener.subscribe("room:triage")
-    with platform.context(tenant="alpha", actor="user:ann"), pytest.raises(KeyError), platform.transaction():
+    with platform.context(tenant="alpha", actor="service:ann"), pytest.raises(KeyError), platform.transaction():
         platform.realtime.publish("room:triage", "lost")
         raise KeyError
     say(platform, "room:triage", "kept")
@@ -115,7 +115,7 @@ def test_a_client_that_was_away_too_long_is_told(platform, serve, client):
 
 def test_processes_share_topics_and_a_killed_one_takes_its_guests_with_it(platform, serve, client):
     one, two = serve(presence_seconds=1.5), serve(presence_seconds=1.5)
-    ito, ann = client(one, "ito", actor="user:ito"), client(two, "ann", actor="user:ann")
+    ito, ann = client(one, "ito", actor="service:ito"), client(two, "ann", actor="service:ann")
     for guest in (ito, ann):
         guest.subscribe("room:triage")
         guest.say(op="presence", topic="room:triage", meta={"name": guest.name})
@@ -128,7 +128,7 @@ def test_processes_share_topics_and_a_killed_one_takes_its_guests_with_it(platfo
             break
     assert message["data"]["client"] == "ito"
     present = two.call("GET", "/api/v1/realtime/presence?topic=room:triage")
-    assert [(p["client"], p["actor"], p["meta"]) for p in present] == [("ann", "user:ann", {"name": "ann"})]
+    assert [(p["client"], p["actor"], p["meta"]) for p in present] == [("ann", "service:ann", {"name": "ann"})]
 
 
 def test_a_guest_that_leaves_is_told_of(serve, client):
@@ -238,7 +238,7 @@ def test_a_ticket_is_good_once_for_its_client(serve, client):
 def test_server_sent_events_carry_the_same_and_resume(platform, serve):
     server = serve()
     say(platform, "room:triage", 1, 2)
-    with platform.context(tenant="alpha", actor="user:kim"):
+    with platform.context(tenant="alpha", actor="service:kim"):
         pass
 
     def stream(since):

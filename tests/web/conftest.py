@@ -8,9 +8,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from brickwork.kernel.platform import Platform
+from brickwork.testing.auth import bearer
 from brickwork.web import create_app
 
-HEADERS = {"X-Tenant": "st-marys", "X-Actor": "user:ito"}
+TENANT, ACTOR = "st-marys", "service:ito"
 PATIENT = {
     "name": "patient",
     "fields": {
@@ -25,7 +26,8 @@ PATIENT = {
 @pytest.fixture
 def api(platform: Platform) -> Iterator[TestClient]:
     """A client of tenant "st-marys", whose type "patient" is applied."""
-    with TestClient(create_app(platform), headers=HEADERS, raise_server_exceptions=False) as client:
+    headers = bearer(platform, TENANT, "ito")
+    with TestClient(create_app(platform), headers=headers, raise_server_exceptions=False) as client:
         assert client.put("/api/v1/entity-types/patient", json=PATIENT).status_code == 200
         yield client
 

@@ -5,9 +5,11 @@ from starlette.testclient import TestClient
 
 from brickwork import hookimpl
 from brickwork.errors import NotFoundError, PluginError
+from brickwork.testing.auth import bearer
 from brickwork.web import Endpoint, create_app
+from brickwork.web.endpoint import PUBLIC, SIGNED_IN
 
-from .conftest import HEADERS, data_of, errors_of
+from .conftest import ACTOR, TENANT, data_of, errors_of
 
 
 def test_health_and_readiness(api, platform, monkeypatch):
@@ -35,10 +37,12 @@ def test_the_openapi_document_describes_every_endpoint(api):
     paths = document["paths"]
     assert {"get", "post"} <= paths["/api/v1/entities/{type}"].keys()
     create = paths["/api/v1/entities/{type}"]["post"]
-    assert {"201", "400", "404", "409", "413", "415", "422", "503"} <= create["responses"].keys()
+    assert {"201", "400", "401", "403", "404", "409", "413", "415", "422", "503"} <= create["responses"].keys()
     assert any(p["name"] == "Idempotency-Key" for p in create["parameters"])
     names = {p["name"] for p in paths["/api/v1/entities/{type}/{id}"]["patch"]["parameters"]}
-    assert {"type", "id", "X-Tenant", "If-Match"} <= names
+    assert {"type", "id", "If-Match"} <= names
+    assert paths["/api/v1/entities/{type}/{id}"]["patch"]["security"] == [{"bearer": []}, {"cookie": []}]
+    assert paths["/api/v1/auth/session"]["post"]["security"] == []
     assert api.get("/docs").status_code == 200
 
 
@@ -57,8 +61,11 @@ def test_a_products_own_routes_run_in_the_tenants_context_and_get_the_envelope(p
     def crash() -> None:
         raise RuntimeError("password=hunter2")
 
-    with TestClient(app, headers=HEADERS, raise_server_exceptions=False) as client:
-        assert client.get("/whoami").json() == {"tenant": "st-marys", "actor": "user:ito"}
+    with TestClient(app, headers=bearer(platform, TENANT, "ito"), raise_server_exceptions=False) as client:
+        assert client.get("/whoami").json() == {"tenant": TENANT, "actor": ACTOR}
+        assert client.get("/whoami", headers={"Authorization": ""}).status_code == 401
+        del client.headers["Authorization"]
+        assert client.get("/whoami").json() == {"tenant": None, "actor": "anonymous"}
         response = client.get("/missing")
         assert response.status_code == 404
         assert errors_of(response)[0]["message"] == "there is no such thing"
@@ -79,12 +86,13 @@ def test_a_plugin_adds_endpoints(make_platform):
                 raise RuntimeError("password=hunter2")
 
             return [
-                Endpoint(method="GET", path="/hello/{name}", handler=hello, summary="Greet", tag="x", returns=dict),
-                Endpoint(method="GET", path="/crash", handler=crash, summary="Fail", tag="x"),
+                Endpoint(method="GET", path="/hello/{name}", handler=hello, summary="Greet", tag="x", permission=SIGNED_IN, returns=dict),
+                Endpoint(method="GET", path="/crash", handler=crash, summary="Fail", tag="x", permission=PUBLIC),
             ]
 
     platform = make_platform(plugins=[Hello()])
-    with TestClient(create_app(platform), headers=HEADERS, raise_server_exceptions=False) as client:
+    headers = bearer(platform, TENANT, "ito")
+    with TestClient(create_app(platform), headers=headers, raise_server_exceptions=False) as client:
         assert data_of(client.get("/api/v1/hello/Ann%20B")) == {"hello": "Ann B"}
         response = client.get("/api/v1/crash")
         assert response.status_code == 500
@@ -98,9 +106,10 @@ def test_a_refusal_by_rate_says_when_to_come_again(make_platform):
             def hello(call):
                 platform.limits.require("hello", "1/minute")
 
-            return [Endpoint(method="GET", path="/hello", handler=hello, summary="Greet", tag="x")]
+            return [Endpoint(method="GET", path="/hello", handler=hello, summary="Greet", tag="x", permission=SIGNED_IN)]
 
-    with TestClient(create_app(make_platform(plugins=[Limited()])), headers=HEADERS) as client:
+    platform = make_platform(plugins=[Limited()])
+    with TestClient(create_app(platform), headers=bearer(platform, TENANT)) as client:
         assert client.get("/api/v1/hello").status_code == 200
         response = client.get("/api/v1/hello")
         assert (response.status_code, errors_of(response)[0]["code"]) == (429, "rate_limited")
@@ -111,7 +120,7 @@ def test_two_routes_for_one_path_are_refused_at_start(make_platform):
     class Twice:
         @hookimpl
         def brickwork_routes(self, platform):
-            one = Endpoint(method="GET", path="/entity-types", handler=lambda call: None, summary="x", tag="x")
+            one = Endpoint(method="GET", path="/entity-types", handler=lambda call: None, summary="x", tag="x", permission=PUBLIC)
             return [one]
 
     with pytest.raises(PluginError, match="declared twice"):

@@ -6,7 +6,7 @@ from starlette.testclient import TestClient
 from brickwork.flags import Flag, Rule
 from brickwork.kernel.platform import Platform
 
-from .conftest import HEADERS, data_of, errors_of
+from .conftest import TENANT, data_of, errors_of
 
 FLAGS = "/api/v1/flags"
 
@@ -14,14 +14,13 @@ FLAGS = "/api/v1/flags"
 @pytest.fixture(autouse=True)
 def defined(platform: Platform) -> None:
     platform.flags.define(Flag(key="engine"))
-    tenant = HEADERS["X-Tenant"]
     platform.flags.define(
         Flag(
             key="theme",
             variants={"a": "light", "b": "dark"},
             default="a",
             off="a",
-            rules=[Rule(when=f'tenant == "{tenant}"', serve="b")],
+            rules=[Rule(when=f'tenant == "{TENANT}"', serve="b")],
         )
     )
 

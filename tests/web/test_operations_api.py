@@ -12,7 +12,9 @@ from brickwork.messaging import Event, Retry, handles
 from brickwork.testing.plugin import PlatformMaker
 from brickwork.web import create_app
 
-from .conftest import HEADERS, data_of, errors_of
+from brickwork.testing.auth import bearer
+
+from .conftest import TENANT, data_of, errors_of
 
 LETTERS, RUNS = "/api/v1/messaging/dead-letters", "/api/v1/jobs/runs"
 
@@ -52,7 +54,7 @@ def platform(make_platform: PlatformMaker) -> Platform:
 @pytest.fixture
 def letters(api: TestClient, platform: Platform) -> list[dict[str, Any]]:
     """Two dead letters."""
-    with platform.context(tenant=HEADERS["X-Tenant"], actor="user:kim"), platform.transaction() as transaction:
+    with platform.context(tenant=TENANT, actor="user:kim"), platform.transaction() as transaction:
         for _ in range(2):
             transaction.publish(Knocked(door="stuck"))
     platform.messaging.drain()
@@ -71,8 +73,8 @@ def test_dead_letters_are_listed_read_mended_and_replayed(api, platform, letters
     assert data_of(api.get(LETTERS)) == []
 
 
-def test_dead_letters_of_another_tenant_are_not_there(api, letters):
-    other = {"X-Tenant": "elsewhere"}
+def test_dead_letters_of_another_tenant_are_not_there(api, platform, letters):
+    other = bearer(platform, "elsewhere")
     assert data_of(api.get(LETTERS, headers=other)) == []
     assert api.get(f"{LETTERS}/{letters[0]['id']}", headers=other).status_code == 404
 
@@ -107,7 +109,7 @@ def test_a_schedule_is_put_listed_and_removed(api):
 
 
 def test_metrics_tell_of_handlers_dead_letters_and_the_cache(api, platform, letters):
-    with platform.context(tenant=HEADERS["X-Tenant"], actor="user:kim"):
+    with platform.context(tenant=TENANT, actor="user:kim"):
         with platform.transaction() as transaction:
             transaction.publish(Knocked(door="front"))
         platform.cache.region("default").get_or_load("k", lambda: 1)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from brickwork import __version__
-from brickwork.cli import audit, cache, config, db, doctor, entities, flags, jobs, messaging, new, serving, working
+from brickwork.cli import audit, auth, cache, config, db, doctor, entities, flags, jobs, messaging, new, serving, working
 from brickwork.cli.state import State, platform_of
 from brickwork.errors import BrickworkError
 
@@ -23,6 +23,7 @@ app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")
 app.add_typer(config.keys, name="keys")
 app.add_typer(audit.app, name="audit")
+app.add_typer(auth.app, name="auth")
 app.add_typer(entities.app, name="entities")
 app.add_typer(messaging.events, name="events")
 app.add_typer(messaging.app, name="messaging")

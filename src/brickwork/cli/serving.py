@@ -1,7 +1,5 @@
 """`brickwork serve`: an embedded server, in one or several processes."""
 
-import ipaddress
-import logging
 import os
 import shutil
 import socket
@@ -13,9 +11,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from brickwork.cli.state import State, platform_of
-from brickwork.errors import SettingsError
 
-log = logging.getLogger("brickwork.cli")
 _APPLICATION = "brickwork.cli.serving:application"
 #: Seconds after which the interpreter makes a busy thread give way; short, so that the event loop stays prompt.
 SWITCH_INTERVAL = 0.001
@@ -36,7 +32,6 @@ def serve(
     settings = platform.get("web").settings
     host = host or settings.host
     port = settings.port if port is None else port
-    _check_loopback(host)
     if migrate:
         platform.migrate()
     platform.database.start()
@@ -47,7 +42,6 @@ def serve(
         os.environ["BRICKWORK_CONFIG"] = str(state.settings)
     platform.close()
     platform.configure_logging()
-    log.warning("no auth component: tenant and actor are taken from X-Tenant and X-Actor; loopback only")
     options: dict[str, Any] = {
         "factory": True,
         "log_config": None,
@@ -114,15 +108,3 @@ def application() -> object:
     platform = Platform.from_settings()
     platform.configure_logging()
     return create_app(platform)
-
-
-def _check_loopback(host: str) -> None:
-    try:
-        safe = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        safe = False
-    if not safe:
-        raise SettingsError(
-            f"web.host: {host!r} is not a loopback address; without the auth component anybody could claim any tenant",
-            field="web.host",
-        )

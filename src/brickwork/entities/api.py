@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from brickwork.entities.definitions import EntityTypeDefinition
 from brickwork.entities.record import EntityRef, Record
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from brickwork.web.endpoint import Call, Endpoint
 
 TAG = "entities"
+CREATE, READ, UPDATE, DELETE, SHARE = (f"entities.{{type}}.{verb}" for verb in ("create", "read", "update", "delete", "share"))
+SEE_TYPES, DEFINE_TYPES = "entity_types.read", "entity_types.write"
 
 
 def _names(value: Any) -> Any:
@@ -117,6 +119,19 @@ class LinkId(BaseModel):
     id: UUID
 
 
+class ShareIn(_Model):
+    """How far, and until when."""
+
+    level: Literal["read", "write"] = "read"
+    until: AwareDatetime | None = None
+
+
+class ShareOut(BaseModel):
+    subject: str
+    level: str
+    until: datetime | None
+
+
 class NodeOut(BaseModel):
     type: str
     id: UUID
@@ -162,34 +177,43 @@ def endpoints(platform: "Platform") -> "Sequence[Endpoint]":
 
     one, many = "/entities/{type}/{id}", "/entities/{type}"
     return [
-        Endpoint(method="POST", path=many, handler=create, summary="Create a record", tag=TAG, body=RecordIn,
-                 returns=RecordOut, status=201, versioned=True, short=always),
-        Endpoint(method="GET", path=many, handler=query, summary="List records", tag=TAG, query=ListQuery,
+        Endpoint(method="POST", path=many, handler=create, permission=CREATE, summary="Create a record", tag=TAG,
+                 body=RecordIn, returns=RecordOut, status=201, versioned=True, short=always),
+        Endpoint(method="GET", path=many, handler=query, permission=READ, summary="List records", tag=TAG, query=ListQuery,
                  returns=list[RecordOut], paged=True, short=_is_plain_page),
-        Endpoint(method="GET", path=one, handler=get, summary="Read a record", tag=TAG, returns=RecordOut, versioned=True,
-                 short=always),
-        Endpoint(method="PATCH", path=one, handler=update, summary="Change a record", tag=TAG, body=RecordChanges,
-                 returns=RecordOut, versioned=True, short=always),
-        Endpoint(method="DELETE", path=one, handler=delete, summary="Delete a record", tag=TAG, status=204, versioned=True),
-        Endpoint(method="POST", path=one + "/restore", handler=restore, summary="Restore a deleted record", tag=TAG,
-                 returns=RecordOut, versioned=True),
-        Endpoint(method="GET", path=one + "/history", handler=history, summary="Who changed a record", tag=TAG,
-                 query=PageQuery, returns=list[AuditOut], paged=True),
-        Endpoint(method="GET", path=one + "/links", handler=links, summary="List a record's links", tag=TAG,
+        Endpoint(method="GET", path=one, handler=get, permission=READ, summary="Read a record", tag=TAG, returns=RecordOut,
+                 versioned=True, short=always),
+        Endpoint(method="PATCH", path=one, handler=update, permission=UPDATE, summary="Change a record", tag=TAG,
+                 body=RecordChanges, returns=RecordOut, versioned=True, short=always),
+        Endpoint(method="DELETE", path=one, handler=delete, permission=DELETE, summary="Delete a record", tag=TAG,
+                 status=204, versioned=True),
+        Endpoint(method="POST", path=one + "/restore", handler=restore, permission=DELETE,
+                 summary="Restore a deleted record", tag=TAG, returns=RecordOut, versioned=True),
+        Endpoint(method="GET", path=one + "/history", handler=history, permission=READ, summary="Who changed a record",
+                 tag=TAG, query=PageQuery, returns=list[AuditOut], paged=True),
+        Endpoint(method="GET", path=one + "/links", handler=links, permission=READ, summary="List a record's links", tag=TAG,
                  query=LinksQuery, returns=list[LinkOut], paged=True),
-        Endpoint(method="POST", path=one + "/links", handler=link, summary="Link two records", tag=TAG, body=LinkIn,
-                 returns=LinkId, status=201),
-        Endpoint(method="DELETE", path=one + "/links/{relation}/{target}", handler=unlink, summary="Remove a link", tag=TAG,
-                 status=204),
-        Endpoint(method="GET", path=one + "/graph", handler=graph, summary="Walk the links of a record", tag=TAG,
-                 query=GraphQuery, returns=list[NodeOut]),
-        Endpoint(method="GET", path="/entity-types", handler=list_types, summary="List the entity types", tag=TAG,
-                 returns=list[Definition]),
-        Endpoint(method="GET", path="/entity-types/{type}", handler=get_type, summary="Read a type", tag=TAG, returns=Definition),
-        Endpoint(method="PUT", path="/entity-types/{type}", handler=apply_type, summary="Put a type into force", tag=TAG,
-                 query=TypeQuery, body=Definition, returns=Definition, errors=(409,)),
-        Endpoint(method="POST", path="/entity-types/{type}/preview", handler=preview_type, tag=TAG, body=Definition,
-                 summary="What a change of the type would do", returns=PlanOut),
+        Endpoint(method="POST", path=one + "/links", handler=link, permission=UPDATE, summary="Link two records", tag=TAG,
+                 body=LinkIn, returns=LinkId, status=201),
+        Endpoint(method="DELETE", path=one + "/links/{relation}/{target}", handler=unlink, permission=UPDATE,
+                 summary="Remove a link", tag=TAG, status=204),
+        Endpoint(method="GET", path=one + "/graph", handler=graph, permission=READ, summary="Walk the links of a record",
+                 tag=TAG, query=GraphQuery, returns=list[NodeOut]),
+        Endpoint(method="GET", path="/entity-types", handler=list_types, permission=SEE_TYPES,
+                 summary="List the entity types", tag=TAG, returns=list[Definition]),
+        Endpoint(method="GET", path="/entity-types/{type}", handler=get_type, permission=SEE_TYPES, summary="Read a type",
+                 tag=TAG, returns=Definition),
+        Endpoint(method="PUT", path="/entity-types/{type}", handler=apply_type, permission=DEFINE_TYPES,
+                 summary="Put a type into force", tag=TAG, query=TypeQuery, body=Definition, returns=Definition,
+                 errors=(409,)),
+        Endpoint(method="POST", path="/entity-types/{type}/preview", handler=preview_type, permission=DEFINE_TYPES, tag=TAG,
+                 body=Definition, summary="What a change of the type would do", returns=PlanOut),
+        Endpoint(method="GET", path=one + "/shares", handler=shares, permission=SHARE, summary="With whom a record is shared",
+                 tag=TAG, returns=list[ShareOut]),
+        Endpoint(method="PUT", path=one + "/shares/{subject}", handler=share, permission=SHARE, summary="Share a record",
+                 tag=TAG, body=ShareIn, status=204),
+        Endpoint(method="DELETE", path=one + "/shares/{subject}", handler=unshare, permission=SHARE, status=204, tag=TAG,
+                 summary="Share a record no more"),
     ]  # fmt: skip
 
 
@@ -289,6 +313,21 @@ def graph(call: "Call") -> Any:
     q: GraphQuery = call.query
     nodes = call.platform.entities.relations.subtree(_ref(call), q.relations, direction=q.direction, depth=q.depth, limit=q.limit)
     return [{"type": n.ref.type, "id": n.ref.id, "depth": n.depth, "path": list(n.path)} for n in nodes]
+
+
+def shares(call: "Call") -> Any:
+    found = call.platform.entities.shares(call.path["type"], call.path["id"])
+    return [{"subject": subject, "level": level, "until": until} for subject, level, until in found]
+
+
+def share(call: "Call") -> None:
+    body: ShareIn = call.body
+    entities, path = call.platform.entities, call.path
+    entities.share(path["type"], path["id"], path["subject"], level=body.level, until=body.until)
+
+
+def unshare(call: "Call") -> None:
+    call.platform.entities.unshare(call.path["type"], call.path["id"], call.path["subject"])
 
 
 def list_types(call: "Call") -> Any:

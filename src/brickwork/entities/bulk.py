@@ -59,6 +59,7 @@ class Bulk:
         self, type: str, rows: Iterable[Mapping[str, Any]], *, all_or_nothing: bool = True, progress: Progress | None = None
     ) -> BulkResult:
         """Create a record for each row."""
+        self._entities._guard.everywhere(type, "create")
 
         def write(transaction: Transaction, first: int, items: Sequence[Mapping[str, Any]], result: BulkResult) -> None:
             chunk = Chunk(self._entities, transaction, type)
@@ -81,6 +82,7 @@ class Bulk:
         progress: Progress | None = None,
     ) -> BulkResult:
         """Change records, each named by its id; a record may come once in a chunk of 1,000."""
+        self._entities._guard.everywhere(type, "read", "update")
 
         def write(
             transaction: Transaction, first: int, items: Sequence[tuple[UUID | str, Mapping[str, Any]]], result: BulkResult

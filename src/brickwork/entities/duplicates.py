@@ -91,6 +91,7 @@ class Duplicates:
         `rules` default to the type's `duplicates`. A pair that was decided stays decided; one that is no longer likely
         leaves the queue. `progress` hears the step, what is done and how much there is.
         """
+        self._may(type)
         rules = rules or self._rules(type)
         names = {rule.field for rule in rules.fields}
         count = 0
@@ -120,6 +121,7 @@ class Duplicates:
         cursor: str | None = None,
     ) -> Page[Match]:
         """Pairs of a status, the most probable first, with both records; pairs whose records are gone are left out."""
+        self._may(type)
         cut(limit, 200)
         with self._database.transaction(readonly=True) as transaction:
             compiled = self._entities.types.for_reading(transaction, type)
@@ -144,7 +146,9 @@ class Duplicates:
     def reject(self, match: UUID | str) -> None:
         """Decide that the two are different; the pair is not asked about again."""
         with self._database.transaction() as transaction:
-            self._decide(transaction, self._row(transaction, match), "rejected")
+            row = self._row(transaction, match)
+            self._may(row.type)
+            self._decide(transaction, row, "rejected")
 
     def confirm(self, match: UUID | str, *, choose: Mapping[str, Literal["winner", "loser"]] | None = None) -> Record:
         """Decide that the two are the same, and merge the younger record into the older one."""
@@ -163,6 +167,7 @@ class Duplicates:
         """Merge two records. The winner keeps its values and takes the loser's where its own are empty; `choose` decides
         otherwise, by field. Links and references to the loser point to the winner afterwards; `unmerge` undoes it all.
         """
+        self._may(type)
         ids = self._entities._id(type, winner), self._entities._id(type, loser)
         with self._database.transaction() as transaction:
             record = self._merging.merge(transaction, type, *ids, dict(choose or {}))
@@ -175,6 +180,7 @@ class Duplicates:
         The survivor is the record with the most fields, the oldest of equals. A cluster that can't be merged (a rule of
         the type forbids the result, say) is left in the queue and told in the report.
         """
+        self._may(type)
         clusters = self._clusters(type)
         merged, reasons = 0, list[str]()
         for n, group in enumerate(clusters, 1):
@@ -197,6 +203,7 @@ class Duplicates:
             raise NotFoundError(f"there is no merge {str(merge)[:80]!r}")
         with self._database.transaction() as transaction:
             winner, loser = self._merging.unmerge(transaction, key)
+            self._may(winner.type)
             pair = sorted((winner.id, loser.id))
             transaction.execute(
                 update(_match)
@@ -207,10 +214,14 @@ class Duplicates:
 
     def merges(self, type: str, id: UUID | str) -> list[MergeRecord]:
         """The merges that a record took part in, the newest first (at most 200)."""
+        self._may(type)
         with self._database.transaction(readonly=True) as transaction:
             return self._merging.history(transaction, type, self._entities._id(type, id))
 
     # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _may(self, type: str) -> None:
+        self._entities._guard.everywhere(type, "read", "merge")
 
     def _rules(self, type: str) -> DedupeRules:
         rules = self._entities.types.get(type).duplicates

@@ -19,6 +19,7 @@ from pydantic import ValidationError as PydanticError
 from brickwork.entities import definitions as d
 from brickwork.entities.compiled import CompiledType
 from brickwork.entities.keys import key_prefix, unique_key
+from brickwork.entities.related import Caller, prefixed
 from brickwork.entities.values import annotation, key_function
 from brickwork.errors import Problem, ValidationError
 
@@ -55,7 +56,7 @@ class Group:
     """Conditions joined by `and` or `or`, or one that must `not` hold."""
 
     join: str
-    parts: tuple["Test | Group", ...]
+    parts: tuple["Test | Group | Standing", ...]
 
 
 @attrs.frozen
@@ -77,18 +78,41 @@ class Shape:
     dialect: str
 
 
+@attrs.frozen
+class Standing:
+    """How the caller must stand to the record: a relation (see `brickwork.entities.related`), whose parameters begin with
+    `label`."""
+
+    relation: str
+    label: str
+
+
 @attrs.define
 class Parsed:
     """A filter taken apart."""
 
     where: Group
     values: list[Any]
+    #: Parameters beyond the values.
+    more: dict[str, Any] = attrs.field(factory=dict)
 
 
 def parse_where(compiled: CompiledType, where: Mapping[str, Any] | None) -> Parsed:
     """Check a filter against the type; raises `ValidationError` with the path of what is wrong."""
     parser = _Parser(compiled)
     return Parsed(parser.group(where or {}, "filter", 0), parser.values)
+
+
+def parse_allowed(compiled: CompiledType, where: Mapping[str, Any], caller: Caller, first: int) -> Parsed:
+    """A filter that comes from permissions, whose values are numbered from `first`. What this type doesn't have, or can't be
+    compared so, is true of none of its records."""
+    parser = _Allowed(compiled, caller, first)
+    return Parsed(parser.group(where, "permission", 0), parser.values, parser.more)
+
+
+def merge(one: Parsed, other: Parsed) -> Parsed:
+    """Both must hold; `other` was numbered after `one`."""
+    return Parsed(Group("and", (one.where, other.where)), [*one.values, *other.values[len(one.values) :]], other.more)
 
 
 def parse_sort(compiled: CompiledType, sort: Sequence[str] | None) -> tuple[Order, ...]:
@@ -105,8 +129,8 @@ def parse_sort(compiled: CompiledType, sort: Sequence[str] | None) -> tuple[Orde
 
 def bind(compiled: CompiledType, parsed: Parsed, blinds: Blinds) -> dict[str, Any]:
     """The parameters of the built statement for this query's values."""
-    parameters: dict[str, Any] = {}
-    for test in _tests(parsed.where):
+    parameters: dict[str, Any] = dict(parsed.more)
+    for test in tests_of(parsed.where):
         if test.count:
             value = parsed.values[test.first]
             parameters.update(_bind_one(compiled, test, value, blinds))
@@ -148,8 +172,12 @@ def _money_text(value: Any) -> Any:
     return f"{value['amount']} {value['currency']}" if isinstance(value, dict) else value
 
 
-def _tests(group: Group) -> list[Test]:
-    return [t for part in group.parts for t in (_tests(part) if isinstance(part, Group) else [part])]
+def tests_of(group: Group) -> list[Test]:
+    """The comparisons in it."""
+    found: list[Test] = []
+    for part in group.parts:
+        found += tests_of(part) if isinstance(part, Group) else [part] if isinstance(part, Test) else []
+    return found
 
 
 class _Parser:
@@ -165,13 +193,15 @@ class _Parser:
             raise self._fault(path, f"is nested deeper than {MAX_DEPTH}")
         if not isinstance(where, Mapping):
             raise self._fault(path, "takes a mapping of fields to conditions")
-        parts: list[Test | Group] = []
+        parts: list[Test | Group | Standing] = []
         for name, condition in where.items():
             here = f"{path}.{name}"
             if name in ("and", "or"):
                 if not isinstance(condition, Sequence) or isinstance(condition, str):
                     raise self._fault(here, "takes a list of filters")
                 parts.append(Group(name, tuple(self.group(item, f"{here}[{n}]", depth + 1) for n, item in enumerate(condition))))
+            elif name.startswith("$"):
+                parts.append(self.standing(condition, here))
             elif name == "not":
                 parts.append(Group("not", (self.group(condition, here, depth + 1),)))
             elif isinstance(condition, Mapping) and self._is_operators(name, condition):
@@ -180,7 +210,10 @@ class _Parser:
                 parts.append(self.test(name, "eq", condition, here))
         return Group(join, tuple(parts))
 
-    def test(self, name: str, operator: str, value: Any, path: str) -> Test:
+    def standing(self, relation: str, path: str) -> Standing:
+        raise self._fault(path, "is not a caller's to ask")
+
+    def test(self, name: str, operator: str, value: Any, path: str) -> Test | Group:
         self._conditions += 1
         if self._conditions > MAX_CONDITIONS:
             raise self._fault(path, f"is one of more than {MAX_CONDITIONS} conditions")
@@ -240,6 +273,29 @@ class _Parser:
 
     def _fault(self, path: str, message: str) -> ValidationError:
         return ValidationError(f"{path} {message}", problems=[Problem(message, path, "filter_invalid")])
+
+
+class _Allowed(_Parser):
+    """Walks a filter that comes from permissions; `where` conditions of several types may be in it, so it forgives."""
+
+    def __init__(self, compiled: CompiledType, caller: Caller, first: int) -> None:
+        super().__init__(compiled)
+        self.values = [None] * first
+        self.more: dict[str, Any] = {}
+        self._caller = caller
+
+    def standing(self, relation: str, path: str) -> Standing:
+        label = f"a{len(self.more)}"
+        self.more |= prefixed(label, self._caller.values(relation))
+        return Standing(relation, label)
+
+    def test(self, name: str, operator: str, value: Any, path: str) -> Test | Group:
+        kept = len(self.values)
+        try:
+            return super().test(name, operator, value, path)
+        except ValidationError:
+            del self.values[kept:]
+            return Group("or", ())
 
 
 @lru_cache(maxsize=1)

@@ -15,9 +15,10 @@ from sqlalchemy.types import DateTime, Double, Integer, String, Uuid
 from brickwork.data.types import UTCDateTime
 from brickwork.entities import definitions as d
 from brickwork.entities.compiled import CompiledType
-from brickwork.entities.filters import SYSTEM_FIELDS, Group, Shape, Test
+from brickwork.entities.filters import SYSTEM_FIELDS, Group, Shape, Standing, Test
 from brickwork.entities.keys import EMPTY
 from brickwork.entities.models import record
+from brickwork.entities.related import condition
 
 
 @lru_cache(maxsize=2048)
@@ -84,12 +85,17 @@ class _Builder:
         self._dialect = dialect
 
     def group(self, group: Group) -> Any:
-        parts = [self.group(part) if isinstance(part, Group) else self.test(part) for part in group.parts]
+        parts = [self.part(part) for part in group.parts]
         if group.join == "not":
             return not_(func.coalesce(and_(*parts) if parts else literal(True), false_()))
         if group.join == "or":
             return or_(false_(), *parts)
         return and_(literal(True), *parts) if not parts else and_(*parts)
+
+    def part(self, part: Test | Group | Standing) -> Any:
+        if isinstance(part, Standing):
+            return condition(part.relation, part.label)
+        return self.group(part) if isinstance(part, Group) else self.test(part)
 
     def test(self, test: Test) -> Any:
         name, operator = test.field, test.operator

@@ -20,15 +20,13 @@ from brickwork.data.transaction import Transaction
 from brickwork.entities.compiled import CompiledType
 from brickwork.entities.links import LinkKind, kind_of, link
 from brickwork.entities.models import record
-from brickwork.entities.record import EntityRef
+from brickwork.entities.record import EntityRef, Record
 from brickwork.entities.values import annotation, typed_dict
 from brickwork.errors import BrokenReferenceError, NotFoundError, Problem, ValidationError
 
 if TYPE_CHECKING:
-    from brickwork.data import Database
     from brickwork.entities.links import Links
-    from brickwork.entities.repository import Records
-    from brickwork.entities.types import EntityTypes
+    from brickwork.entities.service import Entities
 
 Direction = Literal["out", "in", "both"]
 MAX_DEPTH = 10
@@ -60,10 +58,12 @@ class Node:
 class Relations:
     """Links records and walks the graph. Records are named by `EntityRef`, `record.ref` or text like "patient:0192…"."""
 
-    def __init__(self, database: "Database", types: "EntityTypes", records: "Records", links: "Links") -> None:
-        self._database = database
-        self._types = types
-        self._records = records
+    def __init__(self, entities: "Entities", links: "Links") -> None:
+        self._entities = entities
+        self._database = entities._database
+        self._types = entities.types
+        self._records = entities._records
+        self._guard = entities._guard
         self._links = links
 
     # -- links -----------------------------------------------------------------------------------------------------
@@ -83,6 +83,7 @@ class Relations:
         with self._database.transaction() as transaction:
             compiled = self._types.for_writing(transaction, start.type)
             kind = self._declared(compiled, relation)
+            self._check_ends(transaction, start, end)
             self._records.get(transaction, compiled, start.id)
             found = self._links.types_of(transaction, [end.id])
             if found.get(end.id) != kind.target or end.type != kind.target:
@@ -95,6 +96,7 @@ class Relations:
         start, end = _ref(source), _ref(target)
         with self._database.transaction() as transaction:
             self._declared(self._types.for_writing(transaction, start.type), relation)
+            self._check_ends(transaction, start)
             self._links.remove(transaction, [self._find(transaction, start, relation, end)])
 
     def set_attributes(
@@ -105,6 +107,7 @@ class Relations:
         with self._database.transaction() as transaction:
             compiled = self._types.for_writing(transaction, start.type)
             self._declared(compiled, relation)
+            self._check_ends(transaction, start)
             checked = _check_attributes(compiled, relation, attributes)
             key = self._find(transaction, start, relation, end)
             statement = update(link).where(link.c.tenant_id == transaction.tenant, link.c.id == key)
@@ -123,6 +126,7 @@ class Relations:
         ref = _ref(of)
         cut(limit, 500)
         with self._database.transaction(readonly=True) as transaction:
+            self._seen(transaction, ref)
             kinds = self._kinds(transaction, ref, [relation] if relation else None)
             other = _other_end(direction, ref.id)
             statement = (
@@ -137,10 +141,14 @@ class Relations:
             if cursor:
                 statement = statement.where(link.c.id > UUID(str(decode_cursor(cursor, "links")[0])))
             rows = transaction.execute(statement).all()
+            ends = {(row.target_id if row.source_id == ref.id else row.source_id) for row in rows}
+            hidden = self._hidden(transaction, ends)
         items = [
-            Link(r.id, r.kind, r.source_id, r.target_id, r.attributes or {}, r.created_at, r.created_by) for r in rows[:limit]
+            Link(r.id, r.kind, r.source_id, r.target_id, r.attributes or {}, r.created_at, r.created_by)
+            for r in rows[:limit]
+            if r.source_id not in hidden and r.target_id not in hidden
         ]
-        return Page(items, encode_cursor("links", [items[-1].id]) if len(rows) > limit else None)
+        return Page(items, encode_cursor("links", [rows[limit - 1].id]) if len(rows) > limit else None)
 
     # -- walks -----------------------------------------------------------------------------------------------------
 
@@ -168,9 +176,10 @@ class Relations:
             kinds = self._kinds(transaction, ref, relations)
             statement = _walk(direction, bool(kinds), False, transaction.connection.dialect.name)
             rows = transaction.execute(statement, _parameters(transaction, ref.id, kinds, depth, limit * 4)).all()
+            hidden = self._hidden(transaction, {row.id for row in rows})
         nodes: dict[UUID, Node] = {}
         for row in rows:
-            if row.id != ref.id and row.id not in nodes and len(nodes) < limit:
+            if row.id != ref.id and row.id not in nodes and len(nodes) < limit and hidden.isdisjoint(_path(row.path)):
                 nodes[row.id] = Node(EntityRef(row.type, row.id), row.depth, _path(row.path))
         return list(nodes.values())
 
@@ -193,7 +202,9 @@ class Relations:
             kinds = self._kinds(transaction, start, relations)
             statement = _walk(direction, bool(kinds), True, transaction.connection.dialect.name)
             parameters = {**_parameters(transaction, start.id, kinds, depth, limit), "goal": end.id}
-            return [_path(row.path) for row in transaction.execute(statement, parameters)]
+            found = [_path(row.path) for row in transaction.execute(statement, parameters)]
+            hidden = self._hidden(transaction, {id for path in found for id in path})
+            return [path for path in found if hidden.isdisjoint(path)]
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
@@ -232,6 +243,39 @@ class Relations:
 
     def _exists(self, transaction: Transaction, ref: EntityRef) -> None:
         self._records.get(transaction, self._types.for_reading(transaction, ref.type), ref.id)
+        self._seen(transaction, ref)
+
+    def _seen(self, transaction: Transaction, ref: EntityRef) -> None:
+        """Raise unless the caller may see the record."""
+        if self._guard.holds(ref.type, "read") is not None:
+            self._guard.seen(self._record(transaction, ref))
+
+    def _check_ends(self, transaction: Transaction, start: EntityRef, end: EntityRef | None = None) -> None:
+        """Raise unless the caller may change the one and see the other."""
+        if self._guard.holds(start.type, "update") is not None:
+            self._guard.check(self._record(transaction, start), "update")
+            if end is not None:
+                self._seen(transaction, end)
+
+    def _record(self, transaction: Transaction, ref: EntityRef) -> Record:
+        compiled = self._types.for_reading(transaction, ref.type)
+        return self._records.record(transaction, compiled, self._records.get(transaction, compiled, ref.id))
+
+    def _hidden(self, transaction: Transaction, ids: set[UUID]) -> set[UUID]:
+        """Those that the caller may not see: a query for each of their types."""
+        access = self._guard.access()
+        if access is None or not ids:
+            return set()
+        hidden: set[UUID] = set()
+        by_type: dict[str, list[UUID]] = {}
+        for id, type in self._links.types_of(transaction, list(ids)).items():
+            by_type.setdefault(type, []).append(id)
+        for type, some in by_type.items():
+            if not access.holds(f"entities.{type}.read"):
+                hidden.update(some)
+            elif not access.everywhere(f"entities.{type}.read"):
+                hidden.update(set(some) - self._entities._get_visible(type, some).keys())
+        return hidden
 
 
 def _ref(of: EntityRef | str) -> EntityRef:

@@ -1,9 +1,12 @@
 """`platform.entities`: records of types that tenants define, with their rules, links and history."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
+
+import attrs
 
 from brickwork.data import AuditEntry, Page
 from brickwork.data.pagination import cut, decode_cursor, encode_cursor
@@ -13,16 +16,18 @@ from brickwork.entities.definitions import EntityTypeDefinition
 from brickwork.entities.deletion import Deletions
 from brickwork.entities.events import EntityCreated, EntityUpdated, tags_of
 from brickwork.entities.filters import Shape, bind, parse_sort, parse_where
+from brickwork.entities.guarding import Guard
 from brickwork.entities.links import Links
 from brickwork.entities.query import build, build_count, cursor_value
 from brickwork.entities.record import Record
 from brickwork.entities.relations import Relations
 from brickwork.entities.repository import Records, check_text, check_version
 from brickwork.entities.types import EntityTypes
-from brickwork.errors import NotFoundError, ValidationError
+from brickwork.errors import NotFoundError, PermissionDeniedError, ValidationError
 from brickwork.kernel.ids import parse_id, uuid7
 
 if TYPE_CHECKING:
+    from brickwork.auth import Verdict
     from brickwork.data.keyring import Keyring
     from brickwork.entities.bulk import Bulk
     from brickwork.entities.duplicates import Duplicates
@@ -44,11 +49,12 @@ class Entities:
         self._database = platform.database
         self._records = Records(self._keyring)
         self._dialect = self._database.backend.name
-        self.types = EntityTypes(self._database, self._records, shipped)
+        self.types = EntityTypes(self._database, self._records, shipped, platform.require)
         self._rows = CachedRows(platform.cache)
+        self._guard = Guard(platform)
         self._links = Links(self._records, self.types)
         self._deletions = Deletions(self._records, self.types, self._links)
-        self.relations = Relations(self._database, self.types, self._records, self._links)
+        self.relations = Relations(self, self._links)
 
     @cached_property
     def bulk(self) -> "Bulk":
@@ -81,29 +87,35 @@ class Entities:
             key = uuid7() if id is None else self._id(type, id)
             clean = compiled.check_new(data, now)
             check_text(clean)
+            if self._guard.holds(type, "create") is not None:
+                actor = transaction.context.actor
+                self._guard.check(Record(type, key, 1, clean, now, actor, now, actor, None, compiled), "create", data)
             row = self._records.new_row(transaction, compiled, key, clean, now)
             self._records.insert(transaction, compiled, [row])
             if compiled.references:
                 self._links.set_references(transaction, compiled, [(key, clean)])
             transaction.publish(EntityCreated(type=type, id=key, version=1))
             actor = transaction.context.actor
-        return Record(type, key, 1, clean, now, actor, now, actor, None, compiled)
+        return self._returned(Record(type, key, 1, clean, now, actor, now, actor, None, compiled))
 
     def get(self, type: str, id: UUID | str, *, include_deleted: bool = False) -> Record:
         """The record; raises `NotFoundError`. Outside a transaction it comes from the cache, if that has it."""
         context = self._platform.contexts.current
         if not (include_deleted or context.system) and self._database.current is None:
-            return self._cached(context.require_tenant(), type, self._id(type, id))
+            return self._guard.seen(self._cached(context.require_tenant(), type, self._id(type, id)))
         with self._database.transaction(readonly=True) as transaction:
             compiled = self.types.for_reading(transaction, type)
             row = self._records.get(transaction, compiled, self._id(type, id), deleted=include_deleted)
-            return self._records.record(transaction, compiled, row)
+            return self._guard.seen(self._records.record(transaction, compiled, row))
 
     def get_many(self, type: str, ids: Sequence[UUID | str]) -> dict[UUID, Record]:
         """The records that exist among `ids` (at most 1,000), by id, in one query."""
         cut(max(len(ids), 1), 1000)
         with self._database.transaction(readonly=True) as transaction:
             compiled = self.types.for_reading(transaction, type)
+            access = self._guard.holds(type, "read")
+            if access is not None and not access.everywhere(f"entities.{type}.read"):
+                return self._get_visible(type, [self._id(type, id) for id in ids])
             rows = self._records.get_many(transaction, compiled, [self._id(type, id) for id in ids])
             return {id: self._records.record(transaction, compiled, row) for id, row in rows.items() if row.deleted_at is None}
 
@@ -115,14 +127,17 @@ class Entities:
         with self._database.transaction() as transaction:
             compiled = self.types.for_writing(transaction, type)
             row = self._records.get(transaction, compiled, self._id(type, id), lock=True)
+            record = self._records.record(transaction, compiled, row)
+            self._guard.check(record, "update", changes)
             check_version(type, row, version)
-            before = self._records.data(transaction, compiled, row)
+            before = record.data
             now = self._database.clock.now()
             after = compiled.check_changes(changes, before, now)
             changed = tuple(name for name in {**before, **after} if before.get(name) != after.get(name))
             if not changed:
-                return self._records.record(transaction, compiled, row)
+                return self._guard.seen(record)
             check_text(after)
+            self._guard.check(attrs.evolve(record, data=after), "update")  # nobody changes a record out of their own reach
             content = self._records.content(transaction, compiled, row.id, after)
             change = {"key": row.id, "expected": row.version, "updated_at": now, **content}
             self._records.write(transaction, compiled, [change])
@@ -130,7 +145,9 @@ class Entities:
                 self._links.set_references(transaction, compiled, [(row.id, after)], replace=True)
             transaction.publish(EntityUpdated(type=type, id=row.id, version=row.version + 1, fields=changed))
             actor = transaction.context.actor
-        return Record(type, row.id, row.version + 1, after, row.created_at, row.created_by, now, actor, None, compiled)
+        return self._returned(
+            Record(type, row.id, row.version + 1, after, row.created_at, row.created_by, now, actor, None, compiled)
+        )
 
     def delete(self, type: str, id: UUID | str, *, version: int | None = None) -> None:
         """Hide the record, and what its links say goes with it; `restore` brings all of it back.
@@ -140,6 +157,7 @@ class Entities:
         with self._database.transaction() as transaction:
             compiled = self.types.for_writing(transaction, type)
             row = self._records.get(transaction, compiled, self._id(type, id), lock=True)
+            self._guard.check(self._records.record(transaction, compiled, row), "delete")
             check_version(type, row, version)
             self._deletions.delete(transaction, compiled, row)
 
@@ -149,24 +167,30 @@ class Entities:
         with self._database.transaction() as transaction:
             compiled = self.types.for_writing(transaction, type)
             row = self._records.get(transaction, compiled, self._id(type, id), lock=True, deleted=True)
+            self._guard.check(self._records.record(transaction, compiled, row), "delete")
             if row.merged_into is not None:
                 raise ValidationError(f"{type} {row.id} was merged into {row.merged_into}; undo the merge instead")
             if row.deleted_at is not None:
                 self._deletions.restore(transaction, row.deletion_id)
             row = self._records.get(transaction, compiled, row.id)
-            return self._records.record(transaction, compiled, row)
+            return self._guard.seen(self._records.record(transaction, compiled, row))
 
     def purge(self, type: str, id: UUID | str) -> None:
         """Erase a deleted record for good, with its links. Its audit entries stay; sensitive values never were in them."""
         with self._database.transaction() as transaction:
             compiled = self.types.for_writing(transaction, type)
             row = self._records.get(transaction, compiled, self._id(type, id), lock=True, deleted=True)
+            self._guard.check(self._records.record(transaction, compiled, row), "purge")
             if row.deleted_at is None:
                 raise ValidationError(f"{type} {row.id} is in use; delete it before purging")
             self._deletions.purge(transaction, compiled, row.id)
 
     def history(self, type: str, id: UUID | str, *, limit: int = 50, cursor: str | None = None) -> Page[AuditEntry]:
         """Who changed the record, when and how, the newest first."""
+        if self._guard.holds(type, "read") is not None:
+            with self._platform.trusted():
+                record = self.get(type, id, include_deleted=True)
+            self._guard.complete(record)
         key = str(self._id(type, id))
         stored = key if self._dialect == "postgresql" else key.replace("-", "")
         return self._database.audit.entries(entity="entity_record", record_id=stored, limit=limit, cursor=cursor)
@@ -192,9 +216,10 @@ class Entities:
         with self._database.transaction(readonly=True) as transaction:
             compiled = self.types.for_reading(transaction, type)
             _check_fields(compiled, fields)
-            parsed = parse_where(compiled, where)
-            blinds = self._records.blinds(transaction.tenant, compiled)
             order = parse_sort(compiled, sort)
+            parsed = self._guard.narrow(compiled, parse_where(compiled, where), order)
+            mask = self._guard.masked(compiled)
+            blinds = self._records.blinds(transaction.tenant, compiled)
             shape = Shape(parsed.where, order, cursor is not None, include_deleted, self._dialect)
             statement = build(compiled, shape)
             parameters = {"tenant": transaction.tenant, "limit": limit + 1, **bind(compiled, parsed, blinds)}
@@ -203,7 +228,7 @@ class Entities:
             if cursor is not None:
                 parameters.update(_after(statement, decode_cursor(cursor, signature), len(keys)))
             rows = transaction.execute(statement, parameters).all()
-            records = [self._project(self._records.record(transaction, compiled, row), fields) for row in rows[:limit]]
+            records = [self._project(mask(self._records.record(transaction, compiled, row)), fields) for row in rows[:limit]]
         if len(rows) <= limit:
             return Page(records)
         last = rows[limit - 1]
@@ -213,7 +238,7 @@ class Entities:
         """How many records `where` admits."""
         with self._database.transaction(readonly=True) as transaction:
             compiled = self.types.for_reading(transaction, type)
-            parsed = parse_where(compiled, where)
+            parsed = self._guard.narrow(compiled, parse_where(compiled, where))
             blinds = self._records.blinds(transaction.tenant, compiled)
             statement = build_count(compiled, Shape(parsed.where, (), False, False, self._dialect))
             parameters = {"tenant": transaction.tenant, **bind(compiled, parsed, blinds)}
@@ -234,6 +259,7 @@ class Entities:
         Run it for every tenant and type after adding a key, before the old one is taken out of the settings.
         """
         changed = 0
+        self._guard.everywhere(type, "read", "update")
         with self._database.transaction() as transaction:
             compiled = self.types.for_writing(transaction, type)
             for rows in self._records.scan(transaction, compiled):
@@ -253,6 +279,53 @@ class Entities:
 
         return self._records.record_of(tenant, compiled, self._rows.get(type, key, load))
 
+    # -- sharing -------------------------------------------------------------------------------------------------------
+
+    def share(
+        self, type: str, id: UUID | str, subject: str, *, level: Literal["read", "write"] = "read", until: datetime | None = None
+    ) -> None:
+        """Share a record with "user:…", "service:…" or "group:…". Roles whose grants are `related` to `shared` decide what that
+        admits. Takes `entities.TYPE.share`; raises `PermissionDeniedError` and `ValidationError`."""
+        self._platform.auth.shares.grant(self._sharable(type, id), subject, level=level, until=until)
+
+    def unshare(self, type: str, id: UUID | str, subject: str) -> None:
+        """Share it with that subject no more."""
+        self._platform.auth.shares.revoke(self._sharable(type, id), subject)
+
+    def shares(self, type: str, id: UUID | str) -> Sequence[tuple[str, str, datetime | None]]:
+        """With whom a record is shared: subject, level, until when."""
+        return self._platform.auth.shares.list(self._sharable(type, id))
+
+    def explain(self, subject: str, verb: str, type: str, id: UUID | str) -> "Verdict":
+        """Why "user:…" or "service:…" may do `verb` ("read", "update" …) to a record, or not."""
+        with self._platform.trusted():
+            record = self.get(type, id)
+        return self._guard.explain(subject, verb, record)
+
+    def _sharable(self, type: str, id: UUID | str) -> UUID:
+        with self._platform.trusted():
+            record = self.get(type, id)
+        self._guard.check(record, "share")
+        return record.id
+
+    def _get_visible(self, type: str, ids: Sequence[UUID]) -> dict[UUID, Record]:
+        """Those that the caller may see, in two queries at most."""
+        found: dict[UUID, Record] = {}
+        for start in range(0, len(ids), MAX_PAGE):
+            some = list(ids[start : start + MAX_PAGE])
+            found |= {record.id: record for record in self.query(type, {"id": {"in": some}}, limit=MAX_PAGE).items}
+        return found
+
+    def _returned(self, record: Record) -> Record:
+        """What a writer gets to see of what it wrote; who may not read gets no fields."""
+        access = self._guard.access()
+        if access is None or access.everywhere(f"entities.{record.type}.read"):
+            return record
+        try:
+            return self._guard.seen(record)
+        except (NotFoundError, PermissionDeniedError):
+            return attrs.evolve(record, data={})
+
     # -- for the neighbours in this room ---------------------------------------------------------------------------
 
     def _keyring(self) -> "Keyring":
@@ -269,8 +342,6 @@ class Entities:
     def _project(self, record: Record, fields: Sequence[str] | None) -> Record:
         if fields is None:
             return record
-        import attrs
-
         data: Data = {name: record.data[name] for name in fields if name in record.data}
         return attrs.evolve(record, data=data)
 

@@ -94,6 +94,7 @@ class Transfer:
         interrupted goes on where it stopped, if the same file is imported with the same options. Without `key`, a file that
         was imported to the end is refused, unless `again`.
         """
+        self._entities._guard.everywhere(type, "create", *(("read", "update") if key is not None else ()))
         options = {"type": type, "key": key, "mapping": _plain(mapping), "format": format, "encoding": encoding, "sheet": sheet}
         begin, source = time.perf_counter(), Path(path)
         with open_rows(source, format=format, encoding=encoding, delimiter=delimiter, sheet=sheet) as rows:

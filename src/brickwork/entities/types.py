@@ -44,8 +44,15 @@ Definitions = list[EntityTypeDefinition]
 class EntityTypes:
     """`platform.entities.types`."""
 
-    def __init__(self, database: "Database", records: "Records", shipped: Sequence[EntityTypeDefinition] = ()) -> None:
+    def __init__(
+        self,
+        database: "Database",
+        records: "Records",
+        shipped: Sequence[EntityTypeDefinition],
+        require: Callable[[str], None],
+    ) -> None:
         self._database = database
+        self._require = require
         self._records = records
         #: Definitions that every tenant has, by name; installed for a tenant on first use.
         self.shipped = {definition.name: definition for definition in shipped}
@@ -57,11 +64,13 @@ class EntityTypes:
 
     def get(self, name: str) -> EntityTypeDefinition:
         """The definition in force; raises `NotFoundError`."""
+        self._require("entity_types.read")
         with self._database.transaction(readonly=True) as transaction:
             return self.for_reading(transaction, name).definition
 
     def list(self) -> Definitions:
         """All definitions in force, by name, the shipped ones included (at most 1,000)."""
+        self._require("entity_types.read")
         with self._database.transaction(readonly=True) as transaction:
             statement = select(_type).where(_type.c.tenant_id == transaction.tenant).order_by(_type.c.name).limit(1000)
             own = {row.name: EntityTypeDefinition.model_validate(row.definition) for row in transaction.execute(statement)}
@@ -69,6 +78,7 @@ class EntityTypes:
 
     def history(self, name: str) -> Versions:
         """Every version of the definition, the newest first (at most 1,000)."""
+        self._require("entity_types.read")
         with self._database.transaction(readonly=True) as transaction:
             statement = (
                 select(_history.c.version, _history.c.definition)
@@ -82,6 +92,7 @@ class EntityTypes:
 
     def preview(self, source: Mapping[str, Any] | EntityTypeDefinition) -> ChangePlan:
         """What `apply` would do, with the number of records that the change would harm."""
+        self._require("entity_types.write")
         definition = parse_definition(source)
         with self._database.transaction(readonly=True) as transaction:
             old = self._load(transaction, definition.name)
@@ -101,6 +112,7 @@ class EntityTypes:
         raises `DefinitionChangeError` with counts; `allow_loss` drops those values. `progress` hears how many records
         were rewritten.
         """
+        self._require("entity_types.write")
         definition = parse_definition(source)
         with self._database.transaction() as transaction:
             return self._apply(transaction, definition, None, allow_loss, progress).definition

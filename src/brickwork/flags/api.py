@@ -53,6 +53,7 @@ def endpoints(platform: "Platform") -> "Sequence[Endpoint]":
             handler=lambda call: flags.values(),
             summary="What each flag comes to for the caller",
             tag=TAG,
+            permission="flags.read",
             returns=dict[str, Any],
         ),
         Endpoint(
@@ -61,6 +62,7 @@ def endpoints(platform: "Platform") -> "Sequence[Endpoint]":
             handler=overrides,
             summary="What the tenant has differently",
             tag=TAG,
+            permission="flags.read",
             returns=list[OverrideModel],
         ),
         Endpoint(
@@ -69,6 +71,7 @@ def endpoints(platform: "Platform") -> "Sequence[Endpoint]":
             handler=override,
             summary="Serve a variant to the tenant",
             tag=TAG,
+            permission="flags.override",
             body=OverrideBody,
             returns=OverrideModel,
             errors=(404,),
@@ -79,6 +82,7 @@ def endpoints(platform: "Platform") -> "Sequence[Endpoint]":
             handler=revoke,
             summary="End the tenant's override",
             tag=TAG,
+            permission="flags.override",
             status=204,
         ),
     ]

@@ -9,7 +9,7 @@ import attrs
 from prometheus_client import Counter
 from pydantic import ValidationError as PydanticError
 
-from brickwork.errors import NotFoundError, ValidationError
+from brickwork.errors import NotFoundError, PermissionDeniedError, ValidationError
 from brickwork.flags.decide import DISABLED, OVERRIDE, Subject
 from brickwork.flags.flag import Flag, in_force, kind_of
 from brickwork.flags.models import FlagRow, OverrideRow
@@ -175,6 +175,8 @@ class Flags:
         return evaluation
 
     def _store(self, key: str, definition: dict[str, Any], reason: str) -> None:
+        if self._platform.contexts.current.access is not None:
+            raise PermissionDeniedError("definitions are every tenant's, so an operator changes them, not a caller of one tenant")
         actor = self._platform.contexts.current.actor
         with self._platform.system_context(reason=reason, actor=actor), self._platform.transaction() as transaction:
             session, now = transaction.session, self._platform.clock.now()
@@ -186,6 +188,7 @@ class Flags:
             transaction.publish(FlagChanged(key))
 
     def _override(self, key: str, values: dict[str, Any]) -> None:
+        self._platform.require("flags.override")
         with self._platform.transaction() as transaction:
             row = transaction.session.get(OverrideRow, (transaction.tenant, key))
             if row is None and values["variant"] is None:

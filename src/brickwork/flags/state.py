@@ -1,22 +1,19 @@
 """What flags are at the moment, held in memory and replaced whole when somebody changed one, in whatever process."""
 
 import logging
-import threading
 from collections.abc import Mapping
 from datetime import datetime
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from pydantic import ValidationError as PydanticError
 from sqlalchemy import func, select
 
-from brickwork.errors import BrickworkError, UnavailableError
+from brickwork.data import watch as data
 from brickwork.flags.decide import Compiled
 from brickwork.flags.flag import Flag
 from brickwork.flags.models import FlagRow, OverrideRow
 from brickwork.flags.settings import FlagsSettings
-from brickwork.kernel.context import Context
 
 if TYPE_CHECKING:
     from brickwork.data import Database, Transaction
@@ -24,8 +21,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("brickwork.flags")
 
 CHANNEL = "brickwork_flags"
-#: Seconds between two looks, where the database signals every commit.
-SPACING = 0.05
 
 
 @attrs.frozen
@@ -39,85 +34,34 @@ class Override:
 
 @attrs.frozen
 class State:
-    """Flags by key, and overrides by tenant and key. `mark` changes with every change."""
+    """Flags by key, and overrides by tenant and key."""
 
-    mark: tuple[int, ...]
     flags: dict[str, Compiled]
     overrides: dict[str, dict[str, Override]]
 
 
 class Watch:
-    """Loads the state on first use, and again when it changed: at once in this process, within a tenth of a second in others."""
+    """The present state, loaded on first use and kept up to date."""
 
     def __init__(self, database: "Database", settings: FlagsSettings, declared: Mapping[str, Flag]) -> None:
-        self._database = database
-        self._settings = settings
         self._declared = declared
-        self._state: State | None = None
-        self._lock = threading.Lock()
-        self._closed = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._watch = data.Watch(database, CHANNEL, refresh=settings.refresh, mark=_mark, load=self._load, without=self._without)
+        self.refresh = self._watch.refresh
+        self.changed = self._watch.changed
+        self.close = self._watch.close
 
     @property
     def state(self) -> State:
         """The present state; while it was never loaded and can't be, what code declares."""
-        return self._state or self._begin()
+        return self._watch.value
 
-    def refresh(self) -> None:
-        """Load the state if it changed."""
-        with self._lock:
-            known = self._state
-            with self._database.begin(Context(system=True), readonly=True) as transaction:
-                mark = _mark(transaction)
-                if known is None or known.mark != mark:
-                    self._state = self._load(transaction, mark)
-
-    def changed(self) -> None:
-        """A transaction of this process has changed something."""
-        try:
-            self.refresh()
-            self._database.backend.signal(self._database.engines, CHANNEL)
-        except BrickworkError as error:
-            log.warning("a change of flags is heard of later: %s", error.message)
-
-    def close(self) -> None:
-        """Stop looking."""
-        self._closed.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _begin(self) -> State:
-        try:
-            self.refresh()
-        except UnavailableError as error:  # the thread goes on trying
-            log.warning("flags are as code declares them: %s", error.message)
-            self._state = self._state or State((), self._as_declared(), {})
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="flags", daemon=True)
-                self._thread.start()
-        assert self._state is not None
-        return self._state
-
-    def _run(self) -> None:
-        listener = self._database.backend.listen(CHANNEL)
-        looked = monotonic()
-        while not self._closed.wait(SPACING):
-            try:
-                heard = listener.wait(min(self._settings.refresh, 0.5))
-                if heard or monotonic() - looked >= self._settings.refresh:
-                    self.refresh()
-                    looked = monotonic()
-            except BrickworkError as error:
-                log.warning("flags stay as they were: %s", error.message)
-                self._closed.wait(1.0)
-        listener.close()
-        listener.wait(0)
+    def _without(self) -> State:
+        return State(self._as_declared(), {})
 
     def _as_declared(self) -> dict[str, Compiled]:
         return {key: Compiled(flag) for key, flag in self._declared.items()}
 
-    def _load(self, transaction: "Transaction", mark: tuple[int, ...]) -> State:
+    def _load(self, transaction: "Transaction") -> State:
         flags = self._as_declared()
         stored: Any = transaction.execute(select(FlagRow.key, FlagRow.definition))
         for key, definition in stored:
@@ -131,7 +75,7 @@ class Watch:
         rows = select(OverrideRow.tenant_id, OverrideRow.key, OverrideRow.variant, OverrideRow.reason, OverrideRow.until)
         for row in transaction.execute(rows.where(OverrideRow.variant.is_not(None))):
             overrides.setdefault(row.tenant_id, {})[row.key] = Override(str(row.variant), row.reason, row.until)
-        return State(mark, flags, overrides)
+        return State(flags, overrides)
 
 
 def _mark(transaction: "Transaction") -> tuple[int, ...]:

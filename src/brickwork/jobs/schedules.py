@@ -56,6 +56,7 @@ class Schedules:
         `misfire` says what happens to times that passed while no worker ran: "once" runs for the last of them, "skip" for none,
         "all" for each (the last 100).
         """
+        self._jobs._platform.require("jobs.write")
         self._jobs._job(job)
         if misfire not in ("once", "skip", "all"):
             raise ValidationError("misfire takes once, skip or all", field="misfire")
@@ -79,11 +80,13 @@ class Schedules:
 
     def get(self, name: str) -> Schedule:
         """One schedule; raises `NotFoundError`."""
+        self._jobs._platform.require("jobs.read")
         with self._database.transaction(readonly=True) as transaction:
             return _read(self._row(transaction, name))
 
     def list(self) -> "Sequence[Schedule]":
         """All of them, by name (at most 1,000)."""
+        self._jobs._platform.require("jobs.read")
         with self._database.transaction(readonly=True) as transaction:
             statement = select(_schedule).where(_schedule.c.tenant_id == transaction.tenant)
             return [_read(row) for row in transaction.execute(statement.order_by(_schedule.c.name).limit(1000)).all()]
@@ -98,12 +101,14 @@ class Schedules:
 
     def remove(self, name: str) -> None:
         """End it; its runs stay in the history."""
+        self._jobs._platform.require("jobs.write")
         with self._database.transaction() as transaction:
             self._row(transaction, name)
             mine = (_schedule.c.tenant_id == transaction.tenant, _schedule.c.name == name)
             transaction.execute(delete(_schedule).where(*mine))
 
     def _change(self, name: str, values: dict[str, Any]) -> Schedule:
+        self._jobs._platform.require("jobs.write")
         with self._database.transaction() as transaction:
             self._row(transaction, name)
             mine = (_schedule.c.tenant_id == transaction.tenant, _schedule.c.name == name)

@@ -65,6 +65,7 @@ class Jobs:
 
     def get(self, id: UUID) -> RunState:
         """The state of a run; raises `NotFoundError`."""
+        self._platform.require("jobs.read")
         with self._database.transaction(readonly=True) as transaction:
             return _state(self._row(transaction, id))
 
@@ -72,6 +73,7 @@ class Jobs:
         self, *, job: str | None = None, status: str | None = None, limit: int = 50, cursor: str | None = None
     ) -> Page[RunState]:
         """The newest runs first, at most `limit` (1 to 500) a page."""
+        self._platform.require("jobs.read")
         limit = cut(limit, 500)
         with self._database.transaction(readonly=True) as transaction:
             statement = select(_run).where(_run.c.tenant_id == transaction.tenant)
@@ -87,6 +89,7 @@ class Jobs:
     def cancel(self, id: UUID) -> RunState:
         """End a run: one that waits never begins, a running one is told at its next report or check. Raises `ConflictError`
         where it has ended."""
+        self._platform.require("jobs.write")
         with self._database.transaction() as transaction:
             row = self._row(transaction, id, lock=True)
             if row.status not in ("waiting", "running"):

@@ -14,6 +14,7 @@ from typing import ParamSpec, TypeVar
 import attrs
 
 from brickwork.errors import MissingTenantError, ValidationError
+from brickwork.kernel.access import Access
 from brickwork.kernel.ids import uuid7
 
 P = ParamSpec("P")
@@ -45,7 +46,8 @@ def _check_atom(name: str, value: str) -> str:
 
 @attrs.frozen
 class Context:
-    """The circumstances of a piece of work. `system` is true inside `Platform.system_context`, which crosses tenants."""
+    """The circumstances of a piece of work. `system` is true inside `Platform.system_context`, which crosses tenants; `access`
+    is what the actor may do, or None where the product's own code answers for what is done."""
 
     tenant: str | None = None
     actor: str = "anonymous"
@@ -54,6 +56,7 @@ class Context:
     roles: frozenset[str] = frozenset()
     reason: str | None = None
     system: bool = False
+    access: Access | None = attrs.field(default=None, repr=False, eq=False)
 
     def require_tenant(self) -> str:
         """The tenant; raises `MissingTenantError` if there is none."""
@@ -114,7 +117,8 @@ class ContextStack:
         roles: frozenset[str] | None = None,
         reason: str | None = None,
     ) -> Context:
-        """A context that takes what is not given from the current one (and a new correlation id if there is none)."""
+        """A context that takes what is not given from the current one (and a new correlation id if there is none). Who names
+        another tenant or actor answers for it: that context has no `access`."""
         outer = self.current
         known = None if outer is NO_CONTEXT else outer.correlation_id
         return Context(
@@ -124,6 +128,7 @@ class ContextStack:
             locale=locale or outer.locale,
             roles=outer.roles if roles is None else roles,
             reason=reason if reason is not None else outer.reason,
+            access=outer.access if tenant is None and actor is None else None,
         )
 
 

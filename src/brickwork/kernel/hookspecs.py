@@ -53,6 +53,18 @@ def brickwork_flags() -> Sequence[Any]:  # type: ignore[empty-body]
 
 
 @hookspec
+def brickwork_permissions() -> Sequence[Any]:  # type: ignore[empty-body]
+    """Called when the auth component is built. Returns `brickwork.auth.Permission` values: what roles may grant, besides what
+    tenants define themselves."""
+
+
+@hookspec
+def brickwork_roles() -> Sequence[Any]:  # type: ignore[empty-body]
+    """Called when the auth component is built. Returns `brickwork.auth.Role` values that every tenant has until it stores one
+    of the same name."""
+
+
+@hookspec
 def brickwork_jobs() -> Sequence[Any]:  # type: ignore[empty-body]
     """Called when the jobs component is built. Returns jobs, functions decorated with `brickwork.jobs.job`, or modules of
     them."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from brickwork.auth import Auth
     from brickwork.cache import Cache
     from brickwork.data import AuditTrail, Database, Transaction
     from brickwork.entities import Entities
@@ -49,6 +50,7 @@ BUILTIN = (
     "brickwork.limits.component",
     "brickwork.flags.component",
     "brickwork.messaging.component",
+    "brickwork.auth.component",
     "brickwork.jobs.component",
     "brickwork.eventstore.component",
     "brickwork.entities.component",
@@ -137,6 +139,21 @@ class Platform:
         with self.contexts.use(context):
             yield context
 
+    def require(self, permission: str, resource: Mapping[str, Any] | None = None) -> None:
+        """Raise `PermissionDeniedError` unless the context's caller may do it. Where the context has no `access`, the product's
+        own code is asking and nothing is refused."""
+        access = self.contexts.current.access
+        if access is not None:
+            access.require(permission, resource)
+
+    @contextmanager
+    def trusted(self) -> Iterator[Context]:
+        """A block in which the product's own code answers for what is done: the actor stays, the checks rest."""
+        import attrs
+
+        with self.contexts.use(attrs.evolve(self.contexts.current, access=None)) as context:
+            yield context
+
     def configure_logging(self) -> None:
         """Let this process log with tenant, actor and correlation id, as `[platform]` says and without secrets. For programs;
         the commands do it themselves."""
@@ -194,6 +211,10 @@ class Platform:
     @property
     def messaging(self) -> "Messaging":
         return cast("Messaging", self.get("messaging"))
+
+    @property
+    def auth(self) -> "Auth":
+        return cast("Auth", self.get("auth"))
 
     @property
     def jobs(self) -> "Jobs":

@@ -1,6 +1,6 @@
 """Dead letters: events that a handler could not handle, at rest with all that went wrong, until somebody decides."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -54,11 +54,14 @@ class DeadLetter(BaseModel):
 class DeadLetters:
     """The dead letters of the context's tenant: `platform.messaging.dead`."""
 
-    def __init__(self, database: "Database", catalogue: Catalogue, settings: MessagingSettings, bell: Bell) -> None:
+    def __init__(
+        self, database: "Database", catalogue: Catalogue, settings: MessagingSettings, bell: Bell, require: Callable[[str], None]
+    ) -> None:
         self._database = database
         self._catalogue = catalogue
         self._settings = settings
         self._bell = bell
+        self._require = require
 
     def list(
         self,
@@ -70,6 +73,7 @@ class DeadLetters:
         cursor: str | None = None,
     ) -> Page[DeadLetter]:
         """The oldest first, at most `limit` (1 to 500) a page."""
+        self._require("messaging.read")
         limit = cut(limit, 500)
         with self._database.transaction(readonly=True) as transaction:
             statement = self._matching(transaction, subscription, event, status)
@@ -81,11 +85,13 @@ class DeadLetters:
 
     def get(self, id: UUID) -> DeadLetter:
         """One dead letter; raises `NotFoundError`."""
+        self._require("messaging.read")
         with self._database.transaction(readonly=True) as transaction:
             return _letter(self._row(transaction, id))
 
     def edit(self, id: UUID, data: dict[str, Any]) -> DeadLetter:
         """Replace the event's data, so that a replay may succeed; `ValidationError` if it doesn't fit the event's class."""
+        self._require("messaging.write")
         with self._database.transaction() as transaction:
             row = self._row(transaction, id, lock=True)
             cloud = CloudEvent.parse(row.event)
@@ -98,6 +104,7 @@ class DeadLetters:
 
     def replay(self, ids: Sequence[UUID] | None = None, *, subscription: str | None = None, event: str | None = None) -> int:
         """Owe resting letters to their handlers again: those of `ids`, or all that fit the filter; how many."""
+        self._require("messaging.write")
         if ids is None and subscription is None and event is None:
             raise ValidationError("say what to replay: ids, a subscription or an event name")
         total = 0
@@ -122,6 +129,7 @@ class DeadLetters:
         self, ids: Sequence[UUID] | None = None, *, reason: str, subscription: str | None = None, event: str | None = None
     ) -> int:
         """Give up resting letters, with a reason for the trail; how many."""
+        self._require("messaging.write")
         if not reason.strip():
             raise ValidationError("discarding takes a reason; it goes into the audit trail", field="reason")
         if ids is None and subscription is None and event is None:
@@ -137,6 +145,7 @@ class DeadLetters:
 
     def counts(self) -> dict[str, int]:
         """How many rest, by subscription."""
+        self._require("messaging.read")
         with self._database.transaction(readonly=True) as transaction:
             counted = select(_table.c.subscription, func.count()).where(_table.c.status == "resting")
             if not transaction.scope.system:

@@ -42,7 +42,7 @@ class Messaging:
         self._database = platform.database
         self._cause: ContextVar[CloudEvent | None] = ContextVar("brickwork_cause", default=None)
         self.bell = Bell(platform.database)
-        self.dead = DeadLetters(platform.database, self.catalogue, settings, self.bell)
+        self.dead = DeadLetters(platform.database, self.catalogue, settings, self.bell, platform.require)
         self._meters = Meters(platform.metrics, platform.database)
         self.consumer = Consumer(platform, self.catalogue, self.dead, self.bell, self._cause, self._meters)
         self._outbox = Outbox(platform.database, self.catalogue, settings)

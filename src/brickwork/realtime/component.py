@@ -25,7 +25,7 @@ def brickwork_components() -> Sequence[Component]:
             name="realtime",
             summary="Live messages and presence over WebSockets",
             build="brickwork.realtime.component:build",
-            requires=("messaging",),
+            requires=("messaging", "auth"),
             settings=RealtimeSettings,
             service="brickwork.realtime.service:Realtime",
             models="brickwork.realtime.models",

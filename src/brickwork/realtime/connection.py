@@ -213,10 +213,8 @@ class Connection:
         self.flush()
 
     async def _thread(self, function: Callable[[], Any]) -> Any:
-        context = self._realtime.context(self.guest.tenant, self.guest.actor)
-
         def work() -> Any:
-            with self._platform.contexts.use(context):
+            with self._platform.contexts.use(self._realtime.context(self.guest)):
                 return function()
 
         return await asyncio.get_running_loop().run_in_executor(None, work)

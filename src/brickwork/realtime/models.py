@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, Integer, String, Text, text
+from sqlalchemy import BigInteger, Index, Integer, String, Text, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from brickwork.data.models import Base, TenantScoped, _stamp_tenant
@@ -70,6 +70,8 @@ class TicketRow(TenantScoped, Base):
 
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     client: Mapped[str] = mapped_column(String(64))
+    #: Whether the guest's permissions count; not where the product's own code gave the ticket.
+    checked: Mapped[bool] = mapped_column(default=False, server_default=false())
     actor: Mapped[str] = mapped_column(String(200))
     expires_at: Mapped[datetime]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import Counter, Gauge
 
-from brickwork.errors import BrickworkError, ValidationError
+from brickwork.errors import BrickworkError, NotFoundError, ValidationError
 from brickwork.kernel.context import Context
 from brickwork.kernel.ids import uuid7
 from brickwork.messaging.event import Event
@@ -15,7 +15,7 @@ from brickwork.realtime.hub import CHANNEL, Hub
 from brickwork.realtime.log import Log
 from brickwork.realtime.presence import Presence
 from brickwork.realtime.settings import RealtimeSettings
-from brickwork.realtime.tickets import Tickets
+from brickwork.realtime.tickets import Guest, Tickets
 
 if TYPE_CHECKING:
     from brickwork.data import Transaction
@@ -49,7 +49,7 @@ class Realtime:
         self.tickets = Tickets(platform.database)
         self.presence = Presence(platform.database, self._log, self.node, settings.presence_seconds)
         self.hub = Hub(platform.database, self._log, self.presence, self.tickets, settings)
-        self._checks: dict[str, Check] = {prefix: lambda platform, topic: True for prefix in ("entity", "job", "room")}
+        self._checks: dict[str, Check] = {"entity": _may_read, "job": _open, "room": _open}
         self._started = False
         self._ring = threading.Event()
         self._closed = threading.Event()
@@ -63,8 +63,9 @@ class Realtime:
             transaction.tells = True
 
     def authorize(self, prefix: str, check: Check) -> None:
-        """Who may listen to topics "prefix:…": `check(platform, topic)` runs in the client's context. The prefixes `entity`,
-        `job` and `room` are open to every actor of a tenant, others to nobody, until this is called."""
+        """Who may listen to topics "prefix:…": `check(platform, topic)` runs in the client's context. The prefixes `job`
+        and `room` are open to every actor of a tenant, `entity` to those who may read the records, others to nobody, until this
+        is called."""
         self._checks[prefix] = check
 
     def check(self, topic: str) -> None:
@@ -79,9 +80,12 @@ class Realtime:
         """The log, for those who resume."""
         return self._log
 
-    def context(self, tenant: str, actor: str) -> Context:
-        """The context in which a guest's requests are answered."""
-        return Context(tenant=tenant, actor=actor)
+    def context(self, guest: Guest) -> Context:
+        """The context in which a guest's requests are answered; raises `UnauthenticatedError` for one who has left."""
+        if not guest.checked:
+            return Context(tenant=guest.tenant, actor=guest.actor)
+        access = self._platform.auth.policies.access(guest.tenant, guest.actor.partition(" via ")[0])
+        return Context(guest.tenant, guest.actor, roles=frozenset(access.subject.roles), access=access)
 
     # -- life ------------------------------------------------------------------------------------------------------------
 
@@ -137,6 +141,25 @@ class Realtime:
             with suppress(Exception):  # hubs look by themselves, too
                 self._database.backend.signal(self._database.engines, CHANNEL)
             self._closed.wait(SPACING)
+
+
+def _open(platform: "Platform", topic: str) -> bool:
+    return True
+
+
+def _may_read(platform: "Platform", topic: str) -> bool:
+    """Of "entity:patient" who may read every patient, of "entity:patient:ID" who may read that one."""
+    access = platform.contexts.current.access
+    if access is None:
+        return True
+    type, _, id = topic.partition(":")[2].partition(":")
+    if access.everywhere(f"entities.{type}.read"):
+        return True
+    if not id or not access.holds(f"entities.{type}.read"):
+        return False
+    with suppress(NotFoundError):
+        return bool(platform.get("entities").get(type, id))
+    return False
 
 
 def _check_topic(topic: str) -> None:

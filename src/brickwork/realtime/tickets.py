@@ -10,7 +10,9 @@ import attrs
 from pydantic import BaseModel
 from sqlalchemy import delete, insert
 
-from brickwork.errors import BrickworkError, ValidationError
+from brickwork.auth.access import SubjectAccess
+from brickwork.errors import BrickworkError, PermissionDeniedError, ValidationError
+from brickwork.kernel.access import Access
 from brickwork.kernel.context import Context
 from brickwork.realtime.models import TicketRow
 
@@ -45,6 +47,8 @@ class Guest:
     tenant: str
     actor: str
     client: str
+    #: Whether what it asks for is held against its permissions; not so where the product's own code gave the ticket.
+    checked: bool = False
 
 
 class Tickets:
@@ -59,8 +63,13 @@ class Tickets:
             raise ValidationError("a client's id takes 1 to 64 letters, digits, dots, underscores and hyphens", field="client")
         secret, expires = secrets.token_urlsafe(32), self._database.clock.now() + timedelta(seconds=LIFETIME)
         with self._database.transaction() as transaction:
+            context = transaction.context
+            if context.access is not None:
+                context.access.require("realtime.connect")
+                _check_unscoped(context.access)
             values = {"tenant_id": transaction.tenant, "digest": _digest(secret), "client": client, "expires_at": expires}
-            transaction.execute(insert(_table), {**values, "actor": transaction.context.actor})
+            values |= {"actor": context.actor, "checked": context.access is not None}
+            transaction.execute(insert(_table), values)
         return Ticket(ticket=secret, client=client, expires_at=expires)
 
     def take(self, secret: str, client: str) -> Guest:
@@ -70,12 +79,18 @@ class Tickets:
             row = transaction.execute(shown).one_or_none()
         if row is None or row.client != client or row.expires_at < self._database.clock.now():
             raise TicketError("the ticket is unknown, used or too old; fetch another from /api/v1/realtime/tickets")
-        return Guest(row.tenant_id, row.actor, row.client)
+        return Guest(row.tenant_id, row.actor, row.client, row.checked)
 
     def expire(self) -> int:
         """Forget tickets that nobody used."""
         with self._database.begin(Context(system=True)) as transaction:
             return int(transaction.execute(delete(_table).where(_table.c.expires_at < self._database.clock.now())).rowcount)
+
+
+def _check_unscoped(access: Access) -> None:
+    """A ticket doesn't carry a key's scopes, so it must not widen them."""
+    if isinstance(access, SubjectAccess) and access.scopes is not None:
+        raise PermissionDeniedError("a key with scopes can't fetch tickets; take a session or a key without", permission="scopes")
 
 
 def _digest(secret: str) -> str:

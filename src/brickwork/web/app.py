@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from brickwork import __version__
 from brickwork.errors import BrickworkError, Problem
 from brickwork.kernel.component import resolve
-from brickwork.web.dispatch import Dispatcher, Handling, context_of, read_headers
+from brickwork.web.dispatch import Dispatcher, Handling, read_headers
 from brickwork.web.endpoint import Endpoint
 from brickwork.web.envelope import failure
 from brickwork.web.metrics import Metrics
@@ -31,8 +31,8 @@ PREFIX = "/api/v1"
 class BrickworkAPI(FastAPI):
     """A FastAPI application that answers the platform's endpoints itself and everything else as FastAPI does.
 
-    A product adds its own routes with `app.get(...)` or `app.include_router(...)`; they run in the tenant's context,
-    and errors from `brickwork.errors` get the envelope there too.
+    A product adds its own routes with `app.get(...)` or `app.include_router(...)`; they run in the context of the caller, who may
+    be nobody (`platform.require(...)` asks for a permission), and errors from `brickwork.errors` get the envelope there too.
     """
 
     def __init__(self, platform: "Platform", endpoints: list[Endpoint], **options: Any) -> None:
@@ -79,13 +79,10 @@ class BrickworkAPI(FastAPI):
         return self.openapi_schema
 
     async def _with_context(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """FastAPI's own way, in the tenant's context if the request names one."""
+        """FastAPI's own way, in the context of the caller, who may be nobody."""
         headers = read_headers(scope)
-        if "x-tenant" not in headers:
-            await super().__call__(scope, receive, send)
-            return
         try:
-            context = context_of(headers)
+            context = await self.platform.aio(self._dispatcher.context_of, headers, scope["method"])
         except BrickworkError as error:
             await self._error(error, headers["x-correlation-id"])(scope, receive, send)
             return

@@ -25,7 +25,7 @@ def brickwork_components() -> Sequence[Component]:
             name="web",
             summary="HTTP API over FastAPI",
             build="brickwork.web.component:build",
-            requires=("database",),
+            requires=("database", "auth"),
             settings=WebSettings,
             service="brickwork.web.service:Web",
             models="brickwork.web.idempotency",

@@ -18,17 +18,17 @@ from starlette.types import Receive, Scope, Send
 from brickwork.errors import (
     BrickworkError,
     DatabaseBusyError,
-    MissingTenantError,
     PreconditionFailedError,
     Problem,
     StaleVersionError,
     TooLargeError,
+    UnauthenticatedError,
     UnavailableError,
     ValidationError,
 )
-from brickwork.kernel.context import Context, check_tenant
+from brickwork.kernel.context import Context
 from brickwork.kernel.ids import uuid7
-from brickwork.web.endpoint import Call, Endpoint, Reply
+from brickwork.web.endpoint import PUBLIC, SIGNED_IN, Call, Endpoint, Reply
 from brickwork.web.envelope import failure, problems_of, success
 from brickwork.web.idempotency import Answer
 from brickwork.web.workers import Workers
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("brickwork.web")
 
 _WANTED = frozenset(
-    (b"x-tenant", b"x-actor", b"x-correlation-id", b"traceparent", b"if-match", b"if-none-match", b"idempotency-key",
-     b"content-type", b"content-length", b"accept-language")
+    (b"authorization", b"cookie", b"host", b"origin", b"sec-fetch-site", b"user-agent", b"x-correlation-id", b"traceparent",
+     b"if-match", b"if-none-match", b"idempotency-key", b"content-type", b"content-length", b"accept-language")
 )  # fmt: skip
 
 
@@ -68,10 +68,12 @@ class OverloadedError(UnavailableError):
 class Handling:
     """An endpoint made ready: what parses its query and body is built once."""
 
-    __slots__ = ("body", "endpoint", "query", "route")
+    __slots__ = ("body", "endpoint", "permission", "query", "route", "varies")
 
     def __init__(self, endpoint: Endpoint, prefix: str) -> None:
         self.endpoint = endpoint
+        self.permission = endpoint.permission
+        self.varies = "{" in endpoint.permission
         self.body: TypeAdapter[Any] | None = endpoint.body_adapter
         self.query = TypeAdapter(endpoint.query) if endpoint.query is not None else None
         self.route = prefix + endpoint.path
@@ -139,12 +141,14 @@ class Dispatcher:
     def _work(self, handling: Handling, path: dict[str, str], scope: Scope, raw: bytes, headers: dict[str, str]) -> Answer:
         """Context, checks, handler, answer."""
         try:
-            context = context_of(headers)
+            context = self._admit(handling, path, headers, scope["method"])
             with self._platform.contexts.use(context):
-                call = Call(self._platform, path, self._query(handling, scope), self._body(handling, raw, headers), headers)
+                body = self._body(handling, raw, headers)
+                call = Call(self._platform, path, self._query(handling, scope), body, headers, (scope.get("client") or ("",))[0])
                 key = headers.get("idempotency-key")
-                if key is not None and scope["method"] == "POST":
-                    request = b"\n".join((scope["path"].encode(), scope["query_string"], raw))
+                if key is not None and scope["method"] == "POST" and context.tenant is not None:
+                    who = context.actor.encode()  # an answer is for who asked, whatever key another takes
+                    request = b"\n".join((who, scope["path"].encode(), scope["query_string"], raw))
                     return self._web.idempotency.run(key, request, lambda: self._call(handling, call, context))
                 return self._call(handling, call, context)
         except DatabaseBusyError as error:
@@ -153,6 +157,42 @@ class Dispatcher:
             return self.refuse(error, headers["x-correlation-id"])
         except Exception as error:  # nothing may leave without an envelope
             return self.refuse(error, headers["x-correlation-id"])
+
+    def _admit(self, handling: Handling, path: Mapping[str, str], headers: Mapping[str, str], method: str) -> Context:
+        """The caller's context; raises unless the caller holds the endpoint's permission, for one resource at least."""
+        permission = handling.permission
+        if permission == PUBLIC:  # whose old session is over must be able to sign in
+            return Context(
+                None, "anonymous", headers["x-correlation-id"], _language(headers), access=self._platform.auth.nobody()
+            )
+        context = self.context_of(headers, method)
+        access = context.access
+        assert access is not None
+        if permission == SIGNED_IN:
+            if context.actor == "anonymous":
+                access.require(permission)
+            return context
+        if handling.varies:
+            permission = permission.format_map(path)
+        if context.tenant is None and context.actor != "anonymous":
+            from brickwork.auth import TenantRequiredError
+
+            raise TenantRequiredError("this session works in no tenant yet; choose one with POST /api/v1/auth/session/tenant")
+        if not access.holds(permission):
+            access.require(permission)
+        return context
+
+    def context_of(self, headers: Mapping[str, str], method: str) -> Context:
+        """The context of whoever the headers show; raises `UnauthenticatedError` for what is shown and not good."""
+        auth = self._platform.auth
+        identity = auth.identify(headers, method)
+        if identity is None:
+            return self._anonymous(headers)
+        return identity.context(headers["x-correlation-id"], _language(headers))
+
+    def _anonymous(self, headers: Mapping[str, str]) -> Context:
+        access = self._platform.auth.nobody()
+        return Context(None, "anonymous", headers["x-correlation-id"], _language(headers), access=access)
 
     def _call(self, handling: Handling, call: Call, context: Context) -> Answer:
         endpoint = handling.endpoint
@@ -177,6 +217,8 @@ class Dispatcher:
         if isinstance(error, BrickworkError) and (error.status < 500 or error.status in (501, 503, 507)):
             wait = error.details.get("retry_after", 1 if error.status == 503 else None)
             extra = {} if wait is None else {"retry-after": str(wait)}
+            if isinstance(error, UnauthenticatedError):
+                extra["www-authenticate"] = 'Bearer realm="brickwork"'  # RFC 9110, 11.6.1
             return error.status, failure(problems_of(error), correlation_id, now, error.details), extra
         log.error("request failed", exc_info=error, extra={"correlation_id": correlation_id})
         problem = Problem("something went wrong here; the correlation id finds it in the logs", None, "internal")
@@ -246,16 +288,8 @@ def read_headers(scope: Scope) -> dict[str, str]:
     return headers
 
 
-def context_of(headers: Mapping[str, str]) -> Context:
-    """The context that the headers describe; until the auth component exists they are believed."""
-    tenant = headers.get("x-tenant")
-    if tenant is None:
-        raise MissingTenantError("the request names no tenant; send the header X-Tenant", field="X-Tenant")
-    actor = headers.get("x-actor") or "anonymous"
-    if len(actor) > 200 or not actor.isprintable():
-        raise ValidationError("X-Actor takes 1 to 200 printable characters", field="X-Actor")
-    language = headers.get("accept-language", "en").partition(",")[0].partition(";")[0].strip()[:35] or "en"
-    return Context(check_tenant(tenant), actor, headers["x-correlation-id"], language)
+def _language(headers: Mapping[str, str]) -> str:
+    return headers.get("accept-language", "en").partition(",")[0].partition(";")[0].strip()[:35] or "en"
 
 
 def _raw_headers(headers: Mapping[str, str], body: bytes, extra: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
@@ -264,6 +298,7 @@ def _raw_headers(headers: Mapping[str, str], body: bytes, extra: Mapping[str, st
         (b"content-length", str(len(body)).encode()),
         (b"x-correlation-id", headers["x-correlation-id"].encode("latin-1")),
         (b"x-content-type-options", b"nosniff"),
+        (b"cache-control", b"no-store"),
     ]
     if "traceparent" in headers:
         raw.append((b"traceparent", headers["traceparent"].encode("latin-1")))

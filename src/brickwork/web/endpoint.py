@@ -19,6 +19,8 @@ class Call:
     query: Any
     body: Any
     headers: Mapping[str, str]
+    #: The address that the request came from, empty where the server doesn't tell.
+    address: str = ""
 
     @property
     def if_match(self) -> int | None:
@@ -43,6 +45,9 @@ class Reply:
 
 Handler = Callable[[Call], Any]
 
+#: For `Endpoint.permission`: anybody may call it, or anybody who has shown who they are.
+PUBLIC, SIGNED_IN = "public", "signed-in"
+
 
 def always(query: bytes) -> bool:
     """Every call is short."""
@@ -56,8 +61,10 @@ def never(query: bytes) -> bool:
 
 @attrs.frozen(kw_only=True)
 class Endpoint:
-    """A route below `/api/v1`. `handler` runs in a thread, in the tenant's context, and returns data or a `Reply`.
+    """A route below `/api/v1`. `handler` runs in a thread, in the caller's context, and returns data or a `Reply`.
 
+    `permission` is what the caller must hold, such as "entities.{type}.read" with parts of the path; the service that the handler
+    calls then asks for the particular resource. It may also be `PUBLIC` or `SIGNED_IN`, and it can't be left out.
     `query` and `body` are pydantic models (or types) of what comes in, `returns` of `data` in the answer. `errors` are the
     statuses it may answer besides those that every endpoint may.
     """
@@ -67,6 +74,7 @@ class Endpoint:
     handler: Handler
     summary: str
     tag: str
+    permission: str
     query: type[BaseModel] | None = None
     body: Any = None
     returns: Any = None

@@ -6,16 +6,17 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from brickwork.web.endpoint import Endpoint
+from brickwork.web.endpoint import PUBLIC, SIGNED_IN, Endpoint
 
 _REF = "#/components/schemas/{model}"
-_ALWAYS = (400, 404, 405, 422, 503)
+_ALWAYS = (400, 401, 403, 404, 405, 422, 503)
 _MEANING = {
     200: "Success",
     201: "Created",
     204: "Done",
     304: "Not modified",
-    400: "The request can't be read, or names no tenant",
+    400: "The request can't be read",
+    401: "Nobody has shown who they are",
     403: "The actor may not do this",
     404: "Not found",
     405: "Another method is needed",
@@ -24,6 +25,7 @@ _MEANING = {
     413: "Too large",
     415: "Not JSON",
     422: "Not valid",
+    429: "Too often; try again later",
     503: "Unavailable; try again",
 }
 
@@ -32,6 +34,7 @@ def describe(document: dict[str, Any], endpoints: Iterable[Endpoint], prefix: st
     """`document` with the endpoints' paths and schemas added."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(_ENVELOPE)
+    document["components"]["securitySchemes"] = _SECURITY
     for endpoint in endpoints:
         path = document.setdefault("paths", {}).setdefault(prefix + endpoint.path, {})
         path[endpoint.method.lower()] = _operation(endpoint, schemas)
@@ -45,7 +48,10 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
         "tags": [endpoint.tag],
         "parameters": _parameters(endpoint, schemas),
         "responses": _responses(endpoint, schemas),
+        "security": [] if endpoint.permission == PUBLIC else [{"bearer": []}, {"cookie": []}],
     }
+    if endpoint.permission not in (PUBLIC, SIGNED_IN):
+        operation["description"] = f"Takes the permission `{endpoint.permission}`."
     if endpoint.body is not None:
         operation["requestBody"] = {
             "required": True,
@@ -65,9 +71,6 @@ def _parameters(endpoint: Endpoint, schemas: dict[str, Any]) -> list[dict[str, A
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         for name in re.findall(r"{(\w+)}", endpoint.path)
     ]
-    tenant = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
-    found.append({"name": "X-Tenant", "in": "header", "required": True, "schema": tenant})
-    found.append({"name": "X-Actor", "in": "header", "required": False, "schema": {**text, "maxLength": 200}})
     if endpoint.versioned and endpoint.method in ("PATCH", "PUT", "DELETE"):
         found.append({"name": "If-Match", "in": "header", "required": False, "schema": text})
     if endpoint.method == "POST":
@@ -117,6 +120,10 @@ def _inline(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
+_SECURITY = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a session's token"},
+    "cookie": {"type": "apiKey", "in": "cookie", "name": "brickwork_session"},
+}
 _META = {
     "type": "object",
     "required": ["timestamp", "version", "correlation_id"],

@@ -8,7 +8,7 @@ from brickwork.kernel.component import ComponentSettings
 class WebSettings(ComponentSettings):
     """The `[web]` section."""
 
-    #: Address to listen on. Until the auth component exists only loopback addresses are accepted.
+    #: Address to listen on.
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65535)
     #: Processes that serve.

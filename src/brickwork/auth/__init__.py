@@ -1,0 +1,25 @@
+"""Who is calling, and what they may do: users, sessions, API keys, roles and permissions."""
+
+from brickwork.auth.access import Verdict
+from brickwork.auth.keys import Key
+from brickwork.auth.members import Invitation, Member
+from brickwork.auth.policy import Grant, Permission, Role
+from brickwork.auth.service import Auth
+from brickwork.auth.sessions import CodeRequiredError, SessionInfo, SignIn, TenantRequiredError
+from brickwork.auth.users import User
+
+__all__ = [
+    "Auth",
+    "CodeRequiredError",
+    "Grant",
+    "Invitation",
+    "Key",
+    "Member",
+    "Permission",
+    "Role",
+    "SessionInfo",
+    "SignIn",
+    "TenantRequiredError",
+    "User",
+    "Verdict",
+]

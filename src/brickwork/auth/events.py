@@ -1,0 +1,41 @@
+"""What auth publishes. Tokens travel sealed; `platform.auth.unseal` opens them for whoever sends the message."""
+
+from brickwork.messaging.event import Event
+
+
+class UserInvited(Event, name="auth.user_invited", key="email"):
+    """Somebody is asked to join the tenant; the sealed token is for the address."""
+
+    email: str
+    sealed: str
+
+
+class PasswordResetRequested(Event, name="auth.password_reset_requested", key="user"):
+    """Somebody wants a new password; the sealed token is for the address."""
+
+    user: str
+    email: str
+    sealed: str
+
+
+class EmailVerificationRequested(Event, name="auth.email_verification_requested", key="user"):
+    """An address is to be verified; the sealed token is for it."""
+
+    user: str
+    email: str
+    sealed: str
+
+
+class UserSignedIn(Event, name="auth.user_signed_in", key="user"):
+    """Somebody has signed in."""
+
+    user: str
+    address: str
+
+
+class UserImpersonated(Event, name="auth.user_impersonated", key="user"):
+    """Somebody acts as another from now on."""
+
+    user: str
+    by: str
+    reason: str

@@ -1,0 +1,270 @@
+"""`platform.auth.users`: people, their passwords and second factors. They are the system's, so that one person can be a member
+of several tenants."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import attrs
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import delete, select
+
+from brickwork.auth import passwords, secret, totp
+from brickwork.auth.events import EmailVerificationRequested, PasswordResetRequested
+from brickwork.auth.models import TokenRow, UserRow
+from brickwork.errors import DuplicateError, NotFoundError, UnauthenticatedError, ValidationError
+from brickwork.kernel.context import SYSTEM_TENANT
+from brickwork.kernel.ids import parse_id
+
+if TYPE_CHECKING:
+    from brickwork.auth.service import Auth
+    from brickwork.data import Transaction
+
+
+@attrs.frozen
+class User:
+    """A person."""
+
+    id: UUID
+    email: str
+    name: str
+    verified: bool
+    disabled: bool
+    #: Whether a code is asked for besides the password.
+    second_factor: bool
+    created_at: datetime
+
+    @property
+    def actor(self) -> str:
+        """How contexts and the audit trail name the person."""
+        return f"user:{self.id}"
+
+
+@attrs.frozen
+class Enrolment:
+    """What an authenticator app takes: the secret, and the link that a QR code shows."""
+
+    secret: str
+    link: str
+
+
+class Users:
+    """Creates, finds and changes people."""
+
+    def __init__(self, auth: "Auth") -> None:
+        self._auth = auth
+        self._settings = auth.settings
+
+    # -- people --------------------------------------------------------------------------------------------------------
+
+    def create(self, email: str, name: str, *, password: str | None = None, verified: bool = False) -> User:
+        """A new person; raises `ValidationError` and `DuplicateError`."""
+        address = normal(email)
+        if not 0 < len(name.strip()) <= 200:
+            raise ValidationError("a name takes 1 to 200 characters", field="name")
+        hashed = passwords.hash_password(self._checked(password, address, name)) if password is not None else None
+        now = self._auth.now()
+        with self._system(f"create user {address}") as transaction:
+            row = UserRow(tenant_id=SYSTEM_TENANT, email=address, name=name.strip(), password=hashed, totp_step=0,
+                          totp_confirmed=False, verified_at=now if verified else None)  # fmt: skip
+            if self._find(transaction, address) is not None:
+                raise DuplicateError("there is a user with this address", field="email")
+            transaction.session.add(row)
+            transaction.flush()
+            return present(row)
+
+    def get(self, id: UUID | str) -> User:
+        """The person; raises `NotFoundError`."""
+        with self._system() as transaction:
+            return present(self._row(transaction, id))
+
+    def find(self, email: str) -> User | None:
+        """The person with this address."""
+        with self._system() as transaction:
+            row = self._find(transaction, normal(email))
+            return present(row) if row is not None else None
+
+    def disable(self, id: UUID | str) -> None:
+        """Let the person in no more, anywhere, and end all sessions; keys of theirs work no more either."""
+        self._set_disabled(id, self._auth.now())
+
+    def enable(self, id: UUID | str) -> None:
+        """Undo `disable`; sessions don't come back."""
+        self._set_disabled(id, None)
+
+    # -- passwords -----------------------------------------------------------------------------------------------------
+
+    def set_password(self, id: UUID | str, password: str) -> None:
+        """Give the person a password, as an operator does. Ends all sessions."""
+        with self._system(f"set the password of user {id}") as transaction:
+            row = self._row(transaction, id)
+            self._replace(transaction, row, password)
+
+    def change_password(self, id: UUID | str, old: str, new: str) -> None:
+        """As the person does it, who knows the old one; raises `UnauthenticatedError`. Ends all sessions."""
+        with self._system() as transaction:
+            hashed = self._row(transaction, id).password
+        self._auth.throttle.attempt(f"user:{id}")
+        if not passwords.verify(hashed, old):
+            raise UnauthenticatedError("the present password is another")
+        self.set_password(id, new)
+
+    def request_reset(self, email: str) -> None:
+        """Publish `PasswordResetRequested` if there is such a person. It tells nobody whether there is."""
+        address = normal(email)
+        self._auth.throttle.attempt(f"reset:{address}")
+        with self._system() as transaction:
+            row = self._find(transaction, address)
+            if row is not None and row.disabled_at is None:
+                token = self._token(transaction, row, "reset", timedelta(minutes=self._settings.reset_minutes))
+                transaction.publish(PasswordResetRequested(user=str(row.id), email=row.email, sealed=self._auth.seal(token)))
+
+    def reset_password(self, token: str, password: str) -> User:
+        """Set a new password with a token that was sent; raises `UnauthenticatedError`. Ends all sessions."""
+        with self._system() as transaction:
+            row = self._redeem(transaction, token, "reset")
+            self._replace(transaction, row, password)
+            row.verified_at = row.verified_at or self._auth.now()  # who reads the mail owns the address
+            return present(row)
+
+    def request_verification(self, id: UUID | str) -> None:
+        """Publish `EmailVerificationRequested`."""
+        with self._system() as transaction:
+            row = self._row(transaction, id)
+            token = self._token(transaction, row, "verify", timedelta(days=2))
+            transaction.publish(EmailVerificationRequested(user=str(row.id), email=row.email, sealed=self._auth.seal(token)))
+
+    def verify_email(self, token: str) -> User:
+        """The address is the person's; raises `UnauthenticatedError`."""
+        with self._system() as transaction:
+            row = self._redeem(transaction, token, "verify")
+            row.verified_at = row.verified_at or self._auth.now()
+            return present(row)
+
+    # -- second factor -------------------------------------------------------------------------------------------------
+
+    def enrol_totp(self, id: UUID | str) -> Enrolment:
+        """Begin with an authenticator app; `confirm_totp` makes it count. Raises `ValidationError` if there is one already."""
+        with self._system() as transaction:
+            row = self._row(transaction, id)
+            if row.totp_confirmed:
+                raise ValidationError("there is a second factor; remove it first", field="totp")
+            made = totp.new_secret()
+            row.totp, row.totp_step = self._auth.seal(made), 0
+            return Enrolment(made, totp.link(made, row.email, self._settings.issuer))
+
+    def confirm_totp(self, id: UUID | str, code: str) -> list[str]:
+        """The app shows the right codes: ask for them from now on. Returns recovery codes, shown this once."""
+        codes = totp.recovery_codes()
+        self._auth.throttle.attempt(f"code:{id}")
+        with self._system() as transaction:
+            row = self._row(transaction, id)
+            if row.totp is None or row.totp_confirmed or not self._matches(row, code):
+                raise UnauthenticatedError("the code is not the app's")
+            row.totp_confirmed = True
+            row.recovery = [totp.recovery_digest(one) for one in codes]
+        return codes
+
+    def remove_totp(self, id: UUID | str) -> None:
+        """Ask for no code any more."""
+        with self._system(f"remove the second factor of user {id}") as transaction:
+            row = self._row(transaction, id)
+            row.totp, row.totp_confirmed, row.recovery = None, False, None
+
+    # -- for the neighbours in this room -------------------------------------------------------------------------------
+
+    def check_password(self, email: str, password: str) -> UserRow | None:
+        """The person, if the password is theirs. It takes as long where there is no such person."""
+        with self._system() as transaction:
+            row = self._find(transaction, email)
+        right = passwords.verify(row.password if row is not None else None, password)
+        if row is None or not right or row.disabled_at is not None:
+            return None
+        if row.password is not None and passwords.outdated(row.password):
+            with self._system() as transaction:
+                self._row(transaction, row.id).password = passwords.hash_password(password)
+        return row
+
+    def use_code(self, id: UUID, code: str) -> bool:
+        """Whether a code of the app, or a recovery code, is good. It is used up."""
+        with self._system() as transaction:
+            row = transaction.session.get(UserRow, (SYSTEM_TENANT, id), with_for_update=True)
+            assert row is not None
+            if self._matches(row, code):
+                return True
+            digest = totp.recovery_digest(code)
+            if digest not in (row.recovery or []):
+                return False
+            row.recovery = [one for one in row.recovery or [] if one != digest]
+            return True
+
+    def _matches(self, row: UserRow, code: str) -> bool:
+        step = totp.match(self._auth.unseal(row.totp or ""), code, self._auth.now().timestamp(), row.totp_step)
+        if step is not None:
+            row.totp_step = step
+        return step is not None
+
+    def _replace(self, transaction: "Transaction", row: UserRow, password: str) -> None:
+        row.password = passwords.hash_password(self._checked(password, row.email, row.name))
+        self._auth.sessions.end_all(transaction, row.id)
+        transaction.execute(delete(TokenRow).where(TokenRow.tenant_id == SYSTEM_TENANT, TokenRow.user_id == row.id,
+                                                   TokenRow.purpose == "reset"))  # fmt: skip
+
+    def _checked(self, password: str, *about: str) -> str:
+        return passwords.check(password, least=self._settings.password_length, about=(*about, self._settings.issuer))
+
+    def _set_disabled(self, id: UUID | str, at: datetime | None) -> None:
+        with self._system(f"{'enable' if at is None else 'disable'} user {id}") as transaction:
+            row = self._row(transaction, id)
+            row.disabled_at = at
+            self._auth.sessions.end_all(transaction, row.id)
+            self._auth.policy_changed(transaction)
+
+    def _token(self, transaction: "Transaction", row: UserRow, purpose: str, lifetime: timedelta) -> str:
+        token = secret.make("bwt")
+        transaction.session.add(TokenRow(tenant_id=SYSTEM_TENANT, digest=secret.digest(token), purpose=purpose, user_id=row.id,
+                                         expires_at=self._auth.now() + lifetime))  # fmt: skip
+        return token
+
+    def _redeem(self, transaction: "Transaction", token: str, purpose: str) -> UserRow:
+        """The person that a token was sent to. It is used up; of two that show it at once, one is let through."""
+        found = transaction.execute(
+            delete(TokenRow)
+            .where(TokenRow.tenant_id == SYSTEM_TENANT, TokenRow.digest == secret.digest(token), TokenRow.purpose == purpose)
+            .returning(TokenRow.user_id, TokenRow.expires_at)
+        ).one_or_none()
+        row = None if found is None else transaction.session.get(UserRow, (SYSTEM_TENANT, found.user_id))
+        if found is None or row is None or found.expires_at < self._auth.now() or row.disabled_at is not None:
+            raise UnauthenticatedError("the token is unknown, used or too old")
+        return row
+
+    def _row(self, transaction: "Transaction", id: UUID | str) -> UserRow:
+        key = id if isinstance(id, UUID) else parse_id(id.removeprefix("user:"))
+        row = transaction.session.get(UserRow, (SYSTEM_TENANT, key)) if key is not None else None
+        if row is None:
+            raise NotFoundError(f"there is no user {str(id)[:80]!r}")
+        return row
+
+    def _find(self, transaction: "Transaction", address: str) -> UserRow | None:
+        wanted = select(UserRow).where(UserRow.tenant_id == SYSTEM_TENANT, UserRow.email == address)
+        return transaction.session.scalars(wanted).one_or_none()
+
+    @contextmanager
+    def _system(self, reason: str | None = None) -> "Iterator[Transaction]":
+        with self._auth.system(reason) as transaction:
+            yield transaction
+
+
+def normal(email: str) -> str:
+    """An address as it is kept and compared; raises `ValidationError`."""
+    try:
+        return validate_email(email, check_deliverability=False).normalized.casefold()
+    except EmailNotValidError as error:
+        raise ValidationError(f"{email[:100]!r} is no e-mail address: {error}", field="email") from None
+
+
+def present(row: UserRow) -> User:
+    return User(row.id, row.email, row.name, row.verified_at is not None, row.disabled_at is not None, row.totp_confirmed,
+                row.created_at)  # fmt: skip

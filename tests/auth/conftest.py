@@ -1,0 +1,45 @@
+"""A tenant with people, roles and patients."""
+
+import pytest
+
+from brickwork.auth import Grant, Role
+
+PASSWORD = "tall giraffes eat 7 leaves"
+PATIENT = {
+    "name": "patient",
+    "fields": {
+        "name": {"type": "text", "required": True},
+        "ward": {"type": "text", "indexed": True},
+        "age": {"type": "number"},
+        "discharged": {"type": "boolean"},
+        "admitted": {"type": "date"},
+        "diagnosis": {"type": "text"},
+    },
+    "relations": {"surgeon": {"target": "surgeon"}},
+}
+SURGEON = {"name": "surgeon", "fields": {"name": {"type": "text"}}}
+
+
+@pytest.fixture
+def tenant(platform):
+    """Work in "alpha", as the product's own code."""
+    with platform.context(tenant="alpha", actor="setup"):
+        platform.entities.types.apply(SURGEON)
+        platform.entities.types.apply(PATIENT)
+        yield platform
+
+
+@pytest.fixture
+def member(tenant):
+    """Makes a member of "alpha" with a role of the grants given."""
+
+    def make(*grants, name="kim", attributes=None, person=None, password=None):
+        user = tenant.auth.users.create(f"{name}@example.org", name.title(), password=password)
+        roles = []
+        if grants:
+            tenant.auth.roles.define(Role(name=f"role-{name}", grants=[Grant.model_validate(grant) for grant in grants]))
+            roles.append(f"role-{name}")
+        tenant.auth.members.add(user, roles=roles, attributes=attributes, person=person)
+        return user.actor
+
+    return make
