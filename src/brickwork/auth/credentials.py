@@ -35,7 +35,7 @@ class Nobody(SubjectAccess):
 
 @attrs.frozen
 class Identity:
-    """Who calls. `session` and `token` are there where a session was shown."""
+    """Who calls. `session` and `token` are there where a session was shown, `key` is the id of an API key."""
 
     actor: str
     tenant: str | None
@@ -43,6 +43,7 @@ class Identity:
     roles: frozenset[str] = frozenset()
     session: Kept | None = None
     token: str | None = None
+    key: str = ""
 
     def context(self, correlation_id: str, locale: str) -> Context:
         """The context in which the call is served."""
@@ -71,7 +72,7 @@ def _bearer(auth: "Auth", token: str) -> Identity:
         tenant, key = auth.keys.find(token)
         access = auth.policies.access(tenant, key.subject)
         narrowed = access if key.scopes is None else access.narrowed(key.scopes)
-        return Identity(key.subject, tenant, narrowed, frozenset(access.subject.roles))
+        return Identity(key.subject, tenant, narrowed, frozenset(access.subject.roles), key=str(key.id))
     if token.startswith("bws_"):
         return _session(auth, token)
     raise UnauthenticatedError("the token is not one of ours")
