@@ -13,6 +13,8 @@ class AssignmentRow(TenantScoped, Versioned, Base):
 
     __tablename__ = "limits_assignment"
 
+    #: Whose plan it is: "tenant".
+    holder: Mapped[str] = mapped_column(String(250), primary_key=True)
     #: None where the tenant is back on the default plan.
     plan: Mapped[str | None] = mapped_column(String(64))
 

@@ -35,7 +35,7 @@ def _route(text: str) -> str:
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (ValueError, OSError):
+    except (ValueError, KeyError, OSError):
         raise ValueError(f"{name[:80]!r} is no time zone; it looks like UTC or Europe/Berlin") from None
     return name
 

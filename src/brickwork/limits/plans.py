@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("brickwork.limits")
 CHANNEL = "brickwork_limits"
+_HOLDER = "tenant"
 
 
 @attrs.frozen
@@ -82,9 +83,9 @@ class Plans:
             raise PermissionDeniedError("a tenant's plan is changed by an operator, not by a caller of the tenant")
         context = self._platform.context(tenant=tenant, actor=outer.actor, reason=outer.reason or f"plan {plan or 'default'}")
         with context, self._platform.transaction() as transaction:
-            row = transaction.session.get(AssignmentRow, transaction.tenant)
+            row = transaction.session.get(AssignmentRow, (transaction.tenant, _HOLDER))
             if row is None:
-                transaction.session.add(AssignmentRow(plan=plan))
+                transaction.session.add(AssignmentRow(holder=_HOLDER, plan=plan))
             else:
                 row.plan = plan
             transaction.publish(PlanAssigned(tenant, plan))

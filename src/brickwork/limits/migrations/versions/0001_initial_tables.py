@@ -10,9 +10,10 @@ down_revision = None
 def upgrade() -> None:
     op.create_table('limits_assignment',
     sa.Column('tenant_id', sa.String(length=64), nullable=False),
+    sa.Column('holder', sa.String(length=250), nullable=False),
     sa.Column('plan', sa.String(length=64), nullable=True),
     sa.Column('version', sa.Integer(), nullable=False),
-    sa.PrimaryKeyConstraint('tenant_id', name=op.f('pk_limits_assignment'))
+    sa.PrimaryKeyConstraint('tenant_id', 'holder', name=op.f('pk_limits_assignment'))
     )
     op.create_table('limits_usage',
     sa.Column('tenant_id', sa.String(length=64), nullable=False),
