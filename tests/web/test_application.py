@@ -86,7 +86,15 @@ def test_a_plugin_adds_endpoints(make_platform):
                 raise RuntimeError("password=hunter2")
 
             return [
-                Endpoint(method="GET", path="/hello/{name}", handler=hello, summary="Greet", tag="x", permission=SIGNED_IN, returns=dict),
+                Endpoint(
+                    method="GET",
+                    path="/hello/{name}",
+                    handler=hello,
+                    summary="Greet",
+                    tag="x",
+                    permission=SIGNED_IN,
+                    returns=dict,
+                ),
                 Endpoint(method="GET", path="/crash", handler=crash, summary="Fail", tag="x", permission=PUBLIC),
             ]
 
