@@ -137,12 +137,15 @@ class Keys:
         if len(self._used) > 10_000:
             self._used.clear()
         self._used[id] = now.timestamp()
-        with self._auth.database.begin(Context(tenant=tenant, actor="system")) as transaction:
-            row = transaction.session.get(KeyUseRow, (tenant, id))
-            if row is None:
-                transaction.session.add(KeyUseRow(key_id=id, used_at=now))
-            else:
-                row.used_at = now
+        try:
+            with self._auth.database.begin(Context(tenant=tenant, actor="system")) as transaction:
+                row = transaction.session.get(KeyUseRow, (tenant, id))
+                if row is None:
+                    transaction.session.add(KeyUseRow(key_id=id, used_at=now))
+                else:
+                    row.used_at = now
+        except DuplicateError:  # its first use, and another process noted it at the same moment
+            return
 
     def _store(
         self, transaction: "Transaction", subject: str, name: str, scopes: Sequence[str] | None, lifetime: timedelta | None
