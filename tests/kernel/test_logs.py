@@ -154,7 +154,11 @@ def test_one_correlation_id_leads_from_the_request_to_the_handler(make_platform,
                     transaction.publish(Knocked(door="front"))
                 return {}
 
-            return [Endpoint(method="POST", path="/knock", handler=knock, summary="Knock", tag="door", permission=SIGNED_IN, returns=dict)]
+            return [
+                Endpoint(
+                    method="POST", path="/knock", handler=knock, summary="Knock", tag="door", permission=SIGNED_IN, returns=dict
+                )
+            ]
 
     platform = make_platform(plugins=[Product()], messaging={"in_server": False})
     said = lines(platform)
