@@ -9,6 +9,7 @@ generator share this machine's cores.
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -119,7 +120,7 @@ def _settings(folder: Path, admin_url: str) -> Path:
 
 def _redis() -> str | None:
     """The URL of a Redis that answers, where the plugin is there."""
-    url = "redis://127.0.0.1:6379/15"
+    url = os.environ.get("BRICKWORK_TEST_REDIS", "redis://127.0.0.1:6379/15")
     try:
         import brickwork_redis  # noqa: F401
         import redis

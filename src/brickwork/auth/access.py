@@ -62,11 +62,13 @@ class Subject:
 
 @attrs.define
 class Plan:
-    """The rules that speak of one permission. `settled` is the answer where it needs no resource."""
+    """The rules that speak of one permission. `settled` is the answer where it needs no resource, `uniform` are the fields where
+    they are the same for every resource that is allowed."""
 
     denials: list[Rule]
     allowances: list[Rule]
     settled: bool | None
+    uniform: Fields | None = None
 
 
 @attrs.frozen
@@ -125,10 +127,20 @@ class SubjectAccess:
         ]  # fmt: skip
         return {"and": [*parts, *(_filter(rule, values, holds=False) for rule in denials)]}
 
+    def always(self, permission: str) -> bool:
+        """Whether it is allowed for every resource, if not for all fields."""
+        plan = self._plans.get(permission) or self._plan(permission)
+        return plan.settled is True
+
+    def uniform(self, permission: str) -> Fields | None:
+        """The fields of each resource that is allowed, where they don't depend on which it is; else None."""
+        plan = self._plans.get(permission) or self._plan(permission)
+        return plan.uniform
+
     def fields(self, permission: str, resource: Mapping[str, Any] | None = None, relations: Relations | None = None) -> Fields:
         plan = self._plans.get(permission) or self._plan(permission)
-        if all(rule.fields is None for rule in (*plan.allowances, *plan.denials)):
-            return ALL_FIELDS
+        if plan.uniform is not None:
+            return plan.uniform
         case = _Case(self, resource, relations, plan) if resource is not None else None
         allowances = [rule for rule in plan.allowances if case is None or case.admits(rule)]
         denials = [rule for rule in plan.denials if rule.fields is not None and (case is None or case.bars(rule))]
@@ -181,6 +193,7 @@ class SubjectAccess:
         else:
             plan = Plan([r for r in spoken if not r.allows], [r for r in spoken if r.allows], None)
             plan.settled = _settled(plan)
+            plan.uniform = _uniform(plan)
         if len(self._plans) >= MOST_PLANS:
             self._plans.clear()
         self._plans[permission] = plan
@@ -256,6 +269,17 @@ def _settled(plan: Plan) -> bool | None:
     if all(rule.fields is not None for rule in plan.denials) and plan.allowances[0].plain:
         return True
     return None
+
+
+def _uniform(plan: Plan) -> Fields | None:
+    """What every allowance admits alike, without what is denied whatever the resource."""
+    masks = [rule for rule in plan.denials if rule.fields is not None]
+    sets = {rule.fields for rule in plan.allowances}
+    if len(sets) != 1 or not all(rule.plain for rule in masks):
+        return None
+    admitted = sets.pop()
+    barred = frozenset[str]().union(*(rule.fields or () for rule in masks))
+    return Fields(admitted, barred) if admitted is not None or barred else ALL_FIELDS
 
 
 def _whole(allowances: Iterable[Rule]) -> bool:

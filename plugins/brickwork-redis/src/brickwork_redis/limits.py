@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 #: The arguments are the number of paces, for each its step and most, then for each count its cost, most, milliseconds to live
 #: and floor, which is empty where there is none. Times are in microseconds since the beginning of 2026, which a double holds to a
-#: hundredth. Answers whether all was taken, then a number a key; -1 is a count that is not known.
+#: hundredth. Answers whether all was taken, then a number a key, as one text: the client takes numbers apart one by one. -1 is a
+#: count that is not known.
 _TAKE = """
 local time = redis.call('TIME')
 local now = (time[1] - 1767225600) * 1000000 + time[2]
@@ -40,7 +41,7 @@ for i = 1, #KEYS do
 end
 if not fits then
     answer[1] = 0
-    return answer
+    return table.concat(answer, ' ')
 end
 place = 2
 for i = 1, #KEYS do
@@ -58,7 +59,7 @@ for i = 1, #KEYS do
         place = place + 4
     end
 end
-return answer
+return table.concat(answer, ' ')
 """
 
 
@@ -78,18 +79,18 @@ class RedisLimits:
 
     def take(self, paces: Sequence[Pace], counts: Sequence[Count]) -> Taken:
         prefix = self._prefix
-        keys = [prefix + one.key for one in (*paces, *counts)]
-        arguments: list[Any] = [len(paces)]
+        parts: list[Any] = ["EVALSHA", self._sha, len(paces) + len(counts)]
+        parts += [prefix + one.key for one in (*paces, *counts)]
+        parts.append(len(paces))
         for pace in paces:
-            arguments += (pace.step * 1_000_000, pace.most * 1_000_000)
+            parts += (pace.step * 1_000_000, pace.most * 1_000_000)
         for count in counts:
-            floor = "" if count.floor is None else count.floor
-            arguments += (count.cost, count.most, round(count.ttl * 1000), floor)
+            parts += (count.cost, count.most, round(count.ttl * 1000), "" if count.floor is None else count.floor)
         with told():
-            answer = self._run(len(keys), *keys, *arguments)
-        ahead = [value / 1_000_000 for value in answer[1 : len(paces) + 1]]
-        used = [None if value < 0 else int(value) for value in answer[len(paces) + 1 :]]
-        return Taken(bool(answer[0]), ahead, used)
+            taken, *values = self._run(packed(parts)).split()
+        ahead = [float(value) / 1_000_000 for value in values[: len(paces)]]
+        used = [None if value == b"-1" else int(float(value)) for value in values[len(paces) :]]
+        return Taken(taken == b"1", ahead, used)
 
     def reset(self, key: str) -> None:
         with told():
@@ -103,7 +104,7 @@ class RedisLimits:
             self._client.connection_pool.release(self._idle.pop())
         self._client.close()
 
-    def _run(self, *arguments: Any) -> Any:
+    def _run(self, command: bytes) -> bytes:
         """The script's answer. Where the connection breaks it is sent again, on a new one: it may then count twice, never not at
         all. A script that the server forgot is told again."""
         try:
@@ -113,8 +114,9 @@ class RedisLimits:
         try:
             for last in (False, False, True):
                 try:
-                    connection.send_command("EVALSHA", self._sha, *arguments)
-                    return connection.read_response()
+                    connection.send_packed_command([command])
+                    answer: bytes = connection.read_response()
+                    return answer
                 except NoScriptError:
                     connection.send_command("SCRIPT", "LOAD", _TAKE)
                     connection.read_response()
@@ -128,3 +130,9 @@ class RedisLimits:
             raise
         finally:
             self._idle.append(connection)
+
+
+def packed(parts: Sequence[Any]) -> bytes:
+    """A command as Redis reads it; the client's own way takes four times as long."""
+    texts = [str(part).encode() for part in parts]
+    return b"*%d\r\n%b" % (len(texts), b"".join(b"$%d\r\n%b\r\n" % (len(text), text) for text in texts))
