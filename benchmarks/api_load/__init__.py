@@ -1,6 +1,6 @@
 """Claim: a clinic's mixed traffic (60 % read, 25 % list or search, 15 % write), each call authenticated by a session or a key,
-held against roles with conditions and field masks, and counted by a plan, on PostgreSQL: 1,000 requests a second for 60 s with p95
-below 200 ms and errors below 0.1 %. Then the rate is raised by steps; the figure is the highest that still holds.
+held against roles with conditions and field masks, and counted by a plan, on PostgreSQL: 1,000 requests a second for 60 s with
+p95 below 200 ms and errors below 0.1 %. Then the rate is raised by steps; the figure is the highest that still holds.
 
 Five tenants, 50,000 patients, 100 callers. The load is open: requests are sent when they are due, whether or not earlier ones
 were answered, and latency counts from that moment. Two worker processes of `brickwork serve`, PostgreSQL, Redis and the load

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError as PydanticError
 
 from brickwork import hookimpl
-from brickwork.errors import NotFoundError, PermissionDeniedError, SettingsError, UnavailableError
+from brickwork.errors import NotFoundError, PermissionDeniedError, SettingsError, UnavailableError, ValidationError
 from brickwork.limits import Caller, Plan, Quota, QuotaExceededError, RateLimitedError, RateRule, refusal
 from brickwork.limits.admission import network
 from brickwork.limits.window import Calendar
@@ -146,6 +146,12 @@ def test_an_assignment_is_in_the_audit_trail(platform):
 def test_there_is_no_assigning_to_what_is_not_there(platform):
     with pytest.raises(NotFoundError, match="there is no plan 'golden'; there are anonymous, closed"):
         platform.limits.plans.assign("alpha", "golden")
+
+
+def test_where_no_plans_are_declared_there_is_nothing_to_assign(make_platform):
+    platform = make_platform(components=["limits"], migrated=False)
+    with pytest.raises(ValidationError, match=r"see limits\.plans and the hook brickwork_plans"):
+        platform.limits.plans.assign("alpha", "anonymous")
 
 
 def test_no_caller_chooses_the_plan_of_a_tenant_whatever_its_roles(make_platform):
