@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from brickwork.data.sidefile import SideFile
 from brickwork.kernel.component import ComponentSettings, Health
+from brickwork.limits.decide import decide
 from brickwork.limits.port import Count, Pace, Taken
 
 if TYPE_CHECKING:
@@ -44,20 +45,15 @@ class EmbeddedLimits:
             self._sweep(connection, now)
             ahead = [_ahead(connection, pace, now) for pace in paces]
             used = [_used(connection, count, now) for count in counts]
-            fits = all(a + pace.step <= pace.most for a, pace in zip(ahead, paces, strict=True)) and all(
-                u is not None and u + count.cost <= count.most for u, count in zip(used, counts, strict=True)
-            )
-            if not fits:
-                return Taken(False, ahead, used)
-            ahead = [a + pace.step for a, pace in zip(ahead, paces, strict=True)]
-            total = [(u or 0) + count.cost for u, count in zip(used, counts, strict=True)]
-            for pace, a in zip(paces, ahead, strict=True):
-                if pace.step:
-                    connection.execute(_PACE, (pace.key, now + a))
-            for count, u in zip(counts, total, strict=True):
-                if count.cost:
-                    connection.execute(_TALLY, (count.key, u, now + count.ttl))
-            return Taken(True, ahead, total)
+            taken = decide(paces, counts, ahead, used)
+            if taken.all:
+                for pace, further in zip(paces, taken.ahead, strict=True):
+                    if pace.step:
+                        connection.execute(_PACE, (pace.key, now + further))
+                for count, total in zip(counts, taken.used, strict=True):
+                    if count.cost:
+                        connection.execute(_TALLY, (count.key, total, now + count.ttl))
+            return taken
 
     def reset(self, key: str) -> None:
         with self._file.writing() as connection:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from time import monotonic
 
 from brickwork.kernel.component import Health
+from brickwork.limits.decide import decide
 from brickwork.limits.port import Count, Pace, Taken
 
 #: One in so many calls removes what no longer counts.
@@ -30,16 +31,14 @@ class MemoryLimits:
             self._sweep(now)
             ahead = [max(self._even.get(pace.key, 0.0) - now, 0.0) for pace in paces]
             used = [self._known(count, now) for count in counts]
-            fits = all(a + pace.step <= pace.most for a, pace in zip(ahead, paces, strict=True)) and all(
-                u is not None and u + count.cost <= count.most for u, count in zip(used, counts, strict=True)
-            )
-            if not fits:
-                return Taken(False, ahead, used)
-            ahead = [a + pace.step for a, pace in zip(ahead, paces, strict=True)]
-            total = [(u or 0) + count.cost for u, count in zip(used, counts, strict=True)]
-            self._even.update((pace.key, now + a) for a, pace in zip(ahead, paces, strict=True))
-            self._used.update((count.key, (u, now + count.ttl)) for u, count in zip(total, counts, strict=True) if count.cost)
-            return Taken(True, ahead, total)
+            taken = decide(paces, counts, ahead, used)
+            if taken.all:
+                for pace, further in zip(paces, taken.ahead, strict=True):
+                    self._even[pace.key] = now + further
+                for count, total in zip(counts, taken.used, strict=True):
+                    if count.cost:
+                        self._used[count.key] = (total or 0, now + count.ttl)
+            return taken
 
     def reset(self, key: str) -> None:
         with self._lock:
