@@ -1,6 +1,7 @@
 """Limits over HTTP: who is counted, what the answer tells, and what never happens."""
 
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -203,8 +204,6 @@ def test_a_call_that_is_tried_again_in_a_thread_is_counted_once(platform: Platfo
     """On SQLite a short write is tried on the event loop first, and again in a thread where another writer is at it."""
     created = data_of(caller.post(LIST, json={"fields": {"family_name": "Okafor"}}))
     on(platform, "small")
-    import threading
-
     holding, done = threading.Event(), threading.Event()
 
     def hold() -> None:

@@ -16,6 +16,8 @@ from brickwork.kernel.expressions import Ready
 
 #: Permissions of a subject whose plans are kept; names come from outside, so there must be an end.
 MOST_PLANS = 4096
+#: Different scopes of a subject's keys for which that is kept.
+MOST_NARROWED = 64
 _NONE: Mapping[str, Any] = {}
 
 
@@ -96,6 +98,7 @@ class SubjectAccess:
         self._now = now
         self.scopes = scopes
         self._plans: dict[str, Plan] = {}
+        self._narrowed: dict[tuple[str, ...], SubjectAccess] = {}
 
     # -- asking --------------------------------------------------------------------------------------------------------
 
@@ -189,8 +192,14 @@ class SubjectAccess:
         return any(covers(p, pattern) for rule in whole for p in rule.patterns)
 
     def narrowed(self, scopes: Sequence[str]) -> "SubjectAccess":
-        """The same within scopes: what both admit."""
-        return SubjectAccess(self._tenant, self.subject, self._rules, self._now, scopes)
+        """The same within scopes: what both admit. It is kept, since a key asks for it at every call."""
+        found = self._narrowed.get(tuple(scopes))
+        if found is None:
+            found = SubjectAccess(self._tenant, self.subject, self._rules, self._now, scopes)
+            if len(self._narrowed) >= MOST_NARROWED:
+                self._narrowed.clear()
+            self._narrowed[tuple(scopes)] = found
+        return found
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
