@@ -18,12 +18,27 @@ class PasswordResetRequested(Event, name="auth.password_reset_requested", key="u
     sealed: str
 
 
+class UnknownAddressReset(Event, name="auth.unknown_address_reset", key="email"):
+    """Somebody wants a new password for an address that has no account, or one that is disabled. Nothing is to be sent."""
+
+    email: str
+
+
 class EmailVerificationRequested(Event, name="auth.email_verification_requested", key="user"):
     """An address is to be verified; the sealed token is for it."""
 
     user: str
     email: str
     sealed: str
+
+
+class CredentialChanged(Event, name="auth.credential_changed", key="user"):
+    """What the person signs in with was changed (SP 800-63B, 6.1.2 wants them told): "password", "totp", "recovery_codes",
+    "passkey_added" or "passkey_removed"."""
+
+    user: str
+    email: str
+    change: str
 
 
 class UserSignedIn(Event, name="auth.user_signed_in", key="user"):

@@ -6,21 +6,21 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, insert, update
 
 from brickwork.auth.access import SubjectAccess, Verdict
 from brickwork.auth.credentials import Identity, Nobody, identify
 from brickwork.auth.keys import KeptKey, Keys, Services
-from brickwork.auth.members import Groups, Members
-from brickwork.auth.models import GroupRow, MemberRow, PolicyRow, SessionRow, TokenRow
+from brickwork.auth.members import Groups, Members, MembershipEnded
+from brickwork.auth.models import GroupRow, InvitationRow, MemberRow, PolicyRow, SessionRow, TokenRow
 from brickwork.auth.policy import ADMINISTRATOR, Permission, Role
 from brickwork.auth.roles import Roles, Shares
-from brickwork.auth.sessions import Kept, Sessions
+from brickwork.auth.sessions import Kept, Sessions, theirs
 from brickwork.auth.settings import AuthSettings
 from brickwork.auth.state import Policies, PolicyChanged
 from brickwork.auth.throttle import Throttle
 from brickwork.auth.users import Users
-from brickwork.errors import ValidationError
+from brickwork.errors import DuplicateError, TransactionError, ValidationError
 from brickwork.kernel.access import Relations
 from brickwork.kernel.context import SYSTEM_TENANT, Context
 
@@ -124,10 +124,14 @@ class Auth:
     # -- life ----------------------------------------------------------------------------------------------------------
 
     def expire(self) -> int:
-        """Forget sessions and tokens that are over; returns how many."""
+        """Forget sessions, one-time tokens and invitations that are over, of every tenant; returns how many. A serving process
+        does it every ten minutes."""
         with self.system() as transaction:
-            tokens = transaction.execute(delete(TokenRow).where(TokenRow.expires_at < self.now())).rowcount
-        return int(tokens) + self.sessions.expire()
+            gone = [
+                transaction.execute(delete(table).where(table.expires_at < self.now())).rowcount
+                for table in (TokenRow, InvitationRow)
+            ]
+        return sum(gone) + self.sessions.expire()
 
     def close(self) -> None:
         """Look for changes no more."""
@@ -136,17 +140,20 @@ class Auth:
     # -- for the neighbours in this room -------------------------------------------------------------------------------
 
     @contextmanager
-    def system(self, reason: str | None = None) -> "Iterator[Transaction]":
-        """A transaction of the system's, audited where there is a reason."""
+    def system(self, reason: str | None = None, *, readonly: bool = False) -> "Iterator[Transaction]":
+        """A transaction of the system's, audited where there is a reason. Raises `TransactionError` where it would write beside
+        an open transaction of a tenant's: the two could not end together, and an embedded database admits one writer."""
         outer = self.current
         context = Context(actor=outer.actor, correlation_id=outer.correlation_id, reason=reason, system=True)
         with self.contexts.use(context):
             current = self.database.current
             if current is not None and current.scope.system:
-                with self.database.transaction() as transaction:
+                with self.database.transaction(readonly=readonly) as transaction:
                     yield transaction
                 return
-            with self.database.begin(context) as transaction:
+            if current is not None and not (readonly or current.readonly):
+                raise TransactionError("people and sessions are the system's; end the tenant's transaction before changing them")
+            with self.database.begin(context, readonly=readonly) as transaction:
                 if reason is not None:
                     self.database._note_system_access(transaction)
                 yield transaction
@@ -166,7 +173,11 @@ class Auth:
         tenant = transaction.tenant
         grown = update(PolicyRow).where(PolicyRow.tenant_id == tenant).values(revision=PolicyRow.revision + 1)
         if not transaction.execute(grown).rowcount:
-            transaction.session.add(PolicyRow(tenant_id=tenant, revision=1))
+            try:
+                with transaction.savepoint():
+                    transaction.execute(insert(PolicyRow).values(tenant_id=tenant, revision=1))
+            except DuplicateError:  # another transaction made the tenant's first change at the same time
+                transaction.execute(grown)
         transaction.publish(PolicyChanged(tenant))
 
     def forget(self, tags: Sequence[str]) -> None:
@@ -174,9 +185,9 @@ class Auth:
         self.cache.invalidate(*tags)
 
     def end_sessions(self, user: UUID, tenant: str) -> None:
-        """End a person's sessions in a tenant."""
+        """End a person's sessions in a tenant, and those in which the person acts as another."""
         with self.system() as transaction:
-            self.sessions._drop(transaction, SessionRow.user_id == user, SessionRow.tenant == tenant)
+            self.sessions._drop(transaction, theirs(user), SessionRow.tenant == tenant)
 
     def check_subject(self, transaction: "Transaction", subject: str, *, groups: bool = True) -> None:
         """Raise `ValidationError` unless the subject is one of the transaction's tenant."""
@@ -205,3 +216,6 @@ class Auth:
     def _after_commit(self, transaction: "Transaction") -> None:
         if any(isinstance(event, PolicyChanged) for event in transaction.events):
             self.policies.changed()
+        for event in transaction.events:
+            if isinstance(event, MembershipEnded):
+                self.end_sessions(event.user, transaction.tenant)

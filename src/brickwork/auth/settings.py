@@ -10,6 +10,8 @@ class AuthSettings(ComponentSettings):
     session_hours: float = Field(default=24 * 14, gt=0)
     #: Hours without a request after which it ends.
     session_idle_hours: float = Field(default=24, gt=0)
+    #: Minutes after signing in within which a person may change second factors and passkeys.
+    recent_minutes: float = Field(default=15, gt=0)
     #: Whether the session's cookie is sent over HTTPS only. None: everywhere but on a loopback address.
     cookie_secure: bool | None = None
     #: Origins besides the server's own whose pages may use the cookie, such as "https://app.example.org".

@@ -84,6 +84,8 @@ class Endpoint:
     #: Whether a call with this query string does a small, bounded amount of work (a record by its id, a first page). On
     #: an embedded database such a call is answered without a thread, whose hand-over would cost more than the work.
     short: Callable[[bytes], bool] = never
+    #: Whether an answer to a POST is kept for its Idempotency-Key. Not where it holds a secret, which must not be stored.
+    remembered: bool = True
     #: Whether the answer carries an ETag and the request may carry If-Match.
     versioned: bool = False
 

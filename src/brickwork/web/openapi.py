@@ -73,7 +73,7 @@ def _parameters(endpoint: Endpoint, schemas: dict[str, Any]) -> list[dict[str, A
     ]
     if endpoint.versioned and endpoint.method in ("PATCH", "PUT", "DELETE"):
         found.append({"name": "If-Match", "in": "header", "required": False, "schema": text})
-    if endpoint.method == "POST":
+    if endpoint.method == "POST" and endpoint.remembered:
         found.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": {**text, "maxLength": 200}})
     if endpoint.query is not None:
         schema = TypeAdapter(endpoint.query).json_schema(ref_template=_REF)
@@ -122,7 +122,7 @@ def _inline(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
 
 _SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a session's token"},
-    "cookie": {"type": "apiKey", "in": "cookie", "name": "brickwork_session"},
+    "cookie": {"type": "apiKey", "in": "cookie", "name": "__Host-brickwork_session"},
 }
 _META = {
     "type": "object",
