@@ -31,6 +31,7 @@ def brickwork_components() -> Sequence[Component]:
             models="brickwork.auth.models",
             migrations="brickwork.auth.migrations",
             routes="brickwork.auth.api:endpoints",
+            asgi="brickwork.auth.asgi:mounts",
         )
     ]
 

@@ -41,6 +41,14 @@ class CredentialChanged(Event, name="auth.credential_changed", key="user"):
     change: str
 
 
+class PasskeySuspected(Event, name="auth.passkey_suspected", key="user"):
+    """A passkey's counter went back, as that of a copy does; it was not let in."""
+
+    user: str
+    passkey: str
+    name: str
+
+
 class UserSignedIn(Event, name="auth.user_signed_in", key="user"):
     """Somebody has signed in."""
 

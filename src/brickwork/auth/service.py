@@ -13,6 +13,7 @@ from brickwork.auth.credentials import Identity, Nobody, identify
 from brickwork.auth.keys import KeptKey, Keys, Services
 from brickwork.auth.members import Groups, Members, MembershipEnded
 from brickwork.auth.models import GroupRow, InvitationRow, MemberRow, PolicyRow, SessionRow, TokenRow
+from brickwork.auth.passkeys import Passkeys
 from brickwork.auth.policy import ADMINISTRATOR, Permission, Role
 from brickwork.auth.roles import Roles, Shares
 from brickwork.auth.sessions import Kept, Sessions, theirs
@@ -36,7 +37,7 @@ class Auth:
     """People, programs, roles and sessions.
 
     `users` are people, `members` those of the context's tenant, `groups` and `services` theirs, `roles` say who may do what,
-    `shares` hold single records, `sessions` and `keys` are what callers show.
+    `shares` hold single records, `sessions` and `keys` are what callers show, `passkeys` let people in without a password.
     """
 
     def __init__(self, platform: "Platform", settings: AuthSettings) -> None:
@@ -53,6 +54,7 @@ class Auth:
         self.policies = Policies(platform.database, settings, roles, platform.clock.now)
         self.users = Users(self)
         self.sessions = Sessions(self, platform.cache.region("user_sessions", Kept))
+        self.passkeys = Passkeys(self)
         self.keys = Keys(self, platform.cache.region("user_sessions", KeptKey))
         self.services = Services(self)
         self.members = Members(self)
