@@ -12,6 +12,7 @@ from brickwork.auth.condition import NOTHING, Condition, Filter
 from brickwork.auth.policy import covers
 from brickwork.errors import PermissionDeniedError
 from brickwork.kernel.access import ALL_FIELDS, Fields, Relations
+from brickwork.kernel.expressions import Ready
 
 #: Permissions of a subject whose plans are kept; names come from outside, so there must be an end.
 MOST_PLANS = 4096
@@ -186,15 +187,17 @@ class SubjectAccess:
         return plan
 
     @cached_property
-    def _actor(self) -> dict[str, Any]:
+    def _actor(self) -> Ready:
         subject = self.subject
-        return {
-            "id": subject.id,
-            "roles": list(subject.roles),
-            "groups": list(subject.groups),
-            "attributes": dict(subject.attributes),
-            "person": subject.person,
-        }
+        return Ready(
+            {
+                "id": subject.id,
+                "roles": list(subject.roles),
+                "groups": list(subject.groups),
+                "attributes": dict(subject.attributes),
+                "person": subject.person,
+            }
+        )
 
     def _values(self, resource: Mapping[str, Any]) -> dict[str, Any]:
         return {"actor": self._actor, "resource": resource, "context": {"tenant": self._tenant, "now": self._now()}}

@@ -253,17 +253,16 @@ def endpoints(platform: "Platform") -> "Sequence[Endpoint]":
     from brickwork.web.endpoint import PUBLIC, SIGNED_IN, Endpoint
 
     account = Account(platform.auth)
-    # what these do is the system's, beside which no tenant's row with the answer could be written
-    own = partial(Endpoint, tag=TAG, permission=SIGNED_IN, remembered=False)
+    own = partial(Endpoint, tag=TAG, permission=SIGNED_IN)
     public = partial(Endpoint, tag=TAG, permission=PUBLIC)
     session = "/auth/session"
     return [
         public(method="POST", path=session, handler=account.sign_in, summary="Sign in", body=SignInBody, returns=SessionModel,
-               status=201, errors=(401, 429)),
+               secret=True, status=201, errors=(401, 429)),
         own(method="GET", path=session, handler=account.who, summary="Who is calling", returns=CallerModel),
         own(method="DELETE", path=session, handler=account.sign_out, summary="Sign out", status=204),
         own(method="POST", path=session + "/tenant", handler=account.choose, summary="Work in another tenant", body=TenantBody,
-            returns=SessionModel, status=201),
+            returns=SessionModel, secret=True, status=201),
         own(method="GET", path="/auth/sessions", handler=account.sessions, summary="The caller's sessions",
             returns=list[ListedSession]),
         own(method="DELETE", path="/auth/sessions/{id}", handler=account.revoke, summary="End one of the caller's sessions",
@@ -279,11 +278,11 @@ def endpoints(platform: "Platform") -> "Sequence[Endpoint]":
         public(method="POST", path="/auth/email/verify", handler=account.verify_email, body=TokenBody, status=204,
                summary="Verify an address with a token that was sent"),
         own(method="POST", path="/auth/totp", handler=account.enrol, summary="Begin with an authenticator app",
-            returns=dict[str, str]),
+            returns=dict[str, str], secret=True),
         own(method="POST", path="/auth/totp/confirm", handler=account.confirm, body=CodeBody, returns=dict[str, list[str]],
-            summary="Have codes asked for; returns recovery codes", errors=(429,)),
+            summary="Have codes asked for; returns recovery codes", secret=True, errors=(429,)),
         own(method="POST", path="/auth/totp/recovery-codes", handler=account.recovery_codes, returns=dict[str, list[str]],
-            summary="Recovery codes in place of those that are left"),
+            secret=True, summary="Recovery codes in place of those that are left"),
         own(method="DELETE", path="/auth/totp", handler=account.remove_totp, status=204, summary="Have no codes asked for"),
         public(method="POST", path="/auth/invitations/accept", handler=account.accept, summary="Join a tenant", body=AcceptBody,
                returns=UserModel, status=201, errors=(429,)),

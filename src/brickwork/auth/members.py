@@ -46,13 +46,6 @@ class Invitation:
     token: str | None = None
 
 
-@attrs.frozen
-class MembershipEnded:
-    """A person is no member of the transaction's tenant any more."""
-
-    user: UUID
-
-
 class Members:
     """Adds, invites, lists and removes the tenant's members."""
 
@@ -87,7 +80,7 @@ class Members:
             for table in (AssignmentRow, GroupMemberRow, ShareRow):
                 transaction.execute(delete(table).where(table.tenant_id == transaction.tenant, table.subject == subject))
             self._auth.keys.drop(transaction, subject)
-            transaction.publish(MembershipEnded(row.user_id))
+            self._auth.end_sessions(row.user_id, transaction.tenant)
 
     def get(self, user: UUID | str) -> Member:
         """A member; raises `NotFoundError`, for people of other tenants as for those that don't exist."""

@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, update
 from brickwork.auth.access import SubjectAccess, Verdict
 from brickwork.auth.credentials import Identity, Nobody, identify
 from brickwork.auth.keys import KeptKey, Keys, Services
-from brickwork.auth.members import Groups, Members, MembershipEnded
+from brickwork.auth.members import Groups, Members
 from brickwork.auth.models import GroupRow, InvitationRow, MemberRow, PolicyRow, SessionRow, TokenRow
 from brickwork.auth.passkeys import Passkeys
 from brickwork.auth.policy import ADMINISTRATOR, Permission, Role
@@ -21,7 +21,7 @@ from brickwork.auth.settings import AuthSettings
 from brickwork.auth.state import Policies, PolicyChanged
 from brickwork.auth.throttle import Throttle
 from brickwork.auth.users import Users
-from brickwork.errors import DuplicateError, TransactionError, ValidationError
+from brickwork.errors import DuplicateError, ValidationError
 from brickwork.kernel.access import Relations
 from brickwork.kernel.context import SYSTEM_TENANT, Context
 
@@ -143,22 +143,13 @@ class Auth:
 
     @contextmanager
     def system(self, reason: str | None = None, *, readonly: bool = False) -> "Iterator[Transaction]":
-        """A transaction of the system's, audited where there is a reason. Raises `TransactionError` where it would write beside
-        an open transaction of a tenant's: the two could not end together, and an embedded database admits one writer."""
+        """A transaction of the system's, audited where there is a reason; a part of the tenant's that is open."""
         outer = self.current
         context = Context(actor=outer.actor, correlation_id=outer.correlation_id, reason=reason, system=True)
-        with self.contexts.use(context):
-            current = self.database.current
-            if current is not None and current.scope.system:
-                with self.database.transaction(readonly=readonly) as transaction:
-                    yield transaction
-                return
-            if current is not None and not (readonly or current.readonly):
-                raise TransactionError("people and sessions are the system's; end the tenant's transaction before changing them")
-            with self.database.begin(context, readonly=readonly) as transaction:
-                if reason is not None:
-                    self.database._note_system_access(transaction)
-                yield transaction
+        with self.contexts.use(context), self.database.elevated(context, readonly=readonly) as transaction:
+            if reason is not None:
+                self.database._note_system_access(transaction)
+            yield transaction
 
     @contextmanager
     def changing(self) -> "Iterator[Transaction]":
@@ -218,6 +209,3 @@ class Auth:
     def _after_commit(self, transaction: "Transaction") -> None:
         if any(isinstance(event, PolicyChanged) for event in transaction.events):
             self.policies.changed()
-        for event in transaction.events:
-            if isinstance(event, MembershipEnded):
-                self.end_sessions(event.user, transaction.tenant)

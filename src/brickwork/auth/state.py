@@ -89,6 +89,10 @@ class Policies:
             roles[role.name] = role
         return roles
 
+    def has_role(self, transaction: "Transaction", name: str) -> bool:
+        """Whether the transaction's tenant has a role of this name."""
+        return name in self._declared or transaction.session.get(RoleRow, (transaction.tenant, name)) is not None
+
     def _load(self, tenant: str, name: str, revision: int) -> _Known:
         with self._database.begin(Context(tenant=tenant, actor="system"), readonly=True) as transaction:
             known = self._tenants.get(tenant)

@@ -65,6 +65,8 @@ class Endpoint:
 
     `permission` is what the caller must hold, such as "entities.{type}.read" with parts of the path; the service that the handler
     calls then asks for the particular resource. It may also be `PUBLIC` or `SIGNED_IN`, and it can't be left out.
+    The answer to a POST with an `Idempotency-Key` is kept and given again, except where it holds a `secret` that is shown once:
+    such a call runs each time.
     `query` and `body` are pydantic models (or types) of what comes in, `returns` of `data` in the answer. `errors` are the
     statuses it may answer besides those that every endpoint may.
     """
@@ -75,6 +77,7 @@ class Endpoint:
     summary: str
     tag: str
     permission: str
+    secret: bool = False
     query: type[BaseModel] | None = None
     body: Any = None
     returns: Any = None
@@ -84,8 +87,6 @@ class Endpoint:
     #: Whether a call with this query string does a small, bounded amount of work (a record by its id, a first page). On
     #: an embedded database such a call is answered without a thread, whose hand-over would cost more than the work.
     short: Callable[[bytes], bool] = never
-    #: Whether an answer to a POST is kept for its Idempotency-Key. Not where it holds a secret, which must not be stored.
-    remembered: bool = True
     #: Whether the answer carries an ETag and the request may carry If-Match.
     versioned: bool = False
 
