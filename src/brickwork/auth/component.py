@@ -44,6 +44,13 @@ def brickwork_permissions() -> Sequence[Any]:
 
 
 @hookimpl
+def brickwork_handlers() -> Sequence[Any]:
+    from brickwork.auth.events import answer_reset
+
+    return [answer_reset]
+
+
+@hookimpl
 def brickwork_after_commit(platform: "Platform", transaction: Any) -> None:
     if transaction.events and "auth" in platform.components:
         platform.auth._after_commit(transaction)

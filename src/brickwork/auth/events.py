@@ -1,6 +1,12 @@
 """What auth publishes. Tokens travel sealed; `platform.auth.unseal` opens them for whoever sends the message."""
 
+from typing import TYPE_CHECKING
+
 from brickwork.messaging.event import Event
+from brickwork.messaging.handler import handles
+
+if TYPE_CHECKING:
+    from brickwork.kernel.platform import Platform
 
 
 class UserInvited(Event, name="auth.user_invited", key="email"):
@@ -10,18 +16,18 @@ class UserInvited(Event, name="auth.user_invited", key="email"):
     sealed: str
 
 
+class PasswordResetAsked(Event, name="auth.password_reset_asked", key="email"):
+    """Somebody wants a new password for an address, whether there is such an account or not. Nothing is to be sent yet."""
+
+    email: str
+
+
 class PasswordResetRequested(Event, name="auth.password_reset_requested", key="user"):
-    """Somebody wants a new password; the sealed token is for the address."""
+    """A person wants a new password; the sealed token is for the address."""
 
     user: str
     email: str
     sealed: str
-
-
-class UnknownAddressReset(Event, name="auth.unknown_address_reset", key="email"):
-    """Somebody wants a new password for an address that has no account, or one that is disabled. Nothing is to be sent."""
-
-    email: str
 
 
 class EmailVerificationRequested(Event, name="auth.email_verification_requested", key="user"):
@@ -62,3 +68,8 @@ class UserImpersonated(Event, name="auth.user_impersonated", key="user"):
     user: str
     by: str
     reason: str
+
+
+@handles(PasswordResetAsked, name="auth.answer_reset")
+def answer_reset(platform: "Platform", event: PasswordResetAsked) -> None:
+    platform.auth.users.answer_reset(event.email)

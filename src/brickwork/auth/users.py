@@ -13,8 +13,8 @@ from brickwork.auth import passwords, secret, totp
 from brickwork.auth.events import (
     CredentialChanged,
     EmailVerificationRequested,
+    PasswordResetAsked,
     PasswordResetRequested,
-    UnknownAddressReset,
 )
 from brickwork.auth.models import TokenRow, UserRow
 from brickwork.errors import DuplicateError, NotFoundError, UnauthenticatedError, ValidationError
@@ -59,7 +59,6 @@ class Users:
     def __init__(self, auth: "Auth") -> None:
         self._auth = auth
         self._settings = auth.settings
-        self._reset = timedelta(minutes=auth.settings.reset_minutes)
 
     # -- people --------------------------------------------------------------------------------------------------------
 
@@ -121,19 +120,20 @@ class Users:
             self._replace(transaction, row, new)
 
     def request_reset(self, email: str, *, address: str = "") -> None:
-        """Publish `PasswordResetRequested` if there is such a person. It tells nobody whether there is: for an unknown address
-        it writes as much."""
+        """Publish `PasswordResetAsked`. It does the same whether there is such a person, and so tells nobody; who handles events
+        finds out, and publishes `PasswordResetRequested` if there is."""
         wanted = normal(email)
         self._auth.throttle.attempt(f"reset:{wanted}", address)
         with self._auth.system() as transaction:
-            row = self._find(transaction, wanted)
-            known = row is not None and row.disabled_at is None
-            token = self._token(transaction, row.id if row and known else _NOBODY, "reset", self._reset)
-            sealed = self._auth.seal(token)
-            if row is not None and known:
-                transaction.publish(PasswordResetRequested(user=str(row.id), email=row.email, sealed=sealed))
-            else:
-                transaction.publish(UnknownAddressReset(email=wanted))
+            transaction.publish(PasswordResetAsked(email=wanted))
+
+    def answer_reset(self, email: str) -> None:
+        """Publish `PasswordResetRequested` with a new token if there is such a person, and nothing otherwise."""
+        with self._auth.system() as transaction:
+            row = self._find(transaction, email)
+            if row is not None and row.disabled_at is None:
+                token = self._token(transaction, row.id, "reset", timedelta(minutes=self._settings.reset_minutes))
+                transaction.publish(PasswordResetRequested(user=str(row.id), email=row.email, sealed=self._auth.seal(token)))
 
     def reset_password(self, token: str, password: str) -> User:
         """Set a new password with a token that was sent; raises `UnauthenticatedError`. Ends all sessions."""
@@ -296,10 +296,6 @@ class Users:
     def _find(self, transaction: "Transaction", address: str) -> UserRow | None:
         wanted = select(UserRow).where(UserRow.tenant_id == SYSTEM_TENANT, UserRow.email == address)
         return transaction.session.scalars(wanted).one_or_none()
-
-
-#: Whose tokens lead nowhere.
-_NOBODY = UUID(int=0)
 
 
 def normal(email: str) -> str:
