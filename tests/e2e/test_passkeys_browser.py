@@ -44,8 +44,9 @@ def visit(page, server):
 
 
 def refused(page, script):
-    """The code of the error that a call of the script's ends with."""
-    return page.run(f"{SCRIPT}.then(({{ register, signIn }}) => {script}).then(() => null, (error) => (error.name === "Error" ? error.code : error.name))")
+    """The server's code, or the name of the browser's own error, that a call of the script's ends with."""
+    told = "(error) => error.name === 'Error' ? error.code : error.name"
+    return page.run(f"{SCRIPT}.then(({{ register, signIn }}) => {script}).then(() => null, {told})")
 
 
 def post(server, path, body):
