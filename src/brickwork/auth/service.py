@@ -21,7 +21,7 @@ from brickwork.auth.settings import AuthSettings
 from brickwork.auth.state import Policies, PolicyChanged
 from brickwork.auth.throttle import Throttle
 from brickwork.auth.users import Users
-from brickwork.errors import DuplicateError, ValidationError
+from brickwork.errors import DuplicateError, NotFoundError, UnauthenticatedError, ValidationError
 from brickwork.kernel.access import Relations
 from brickwork.kernel.context import SYSTEM_TENANT, Context
 
@@ -108,10 +108,15 @@ class Auth:
     def explain(
         self, subject: str, permission: str, resource: Mapping[str, Any] | None = None, relations: Relations | None = None
     ) -> Verdict:
-        """Why a subject may do something or not, in sentences. Takes `auth.explain` for other subjects than the caller."""
+        """Why a subject may do something or not, in sentences. Takes `auth.explain` for other subjects than the caller.
+        Raises `NotFoundError`."""
         if subject != self.current.actor:
             self.require("auth.explain")
-        return self.access(subject).explain(permission, resource, relations)
+        try:
+            access = self.access(subject)
+        except UnauthenticatedError:  # which would say that the caller is not known
+            raise NotFoundError(f"there is no {subject[:80]} in this tenant, or it is disabled") from None
+        return access.explain(permission, resource, relations)
 
     # -- secrets in events and rows ------------------------------------------------------------------------------------
 
