@@ -186,5 +186,6 @@ def lineage(roles: Mapping[str, Role], name: str) -> Iterable[str]:
 
 def _compile(role: str, number: int, grant: Any) -> Rule:
     condition = compile_condition(grant.when) if grant.when is not None else None
+    after = compile_condition(grant.then) if grant.then is not None else None
     fields = frozenset(grant.fields) if grant.fields is not None else None
-    return Rule(role, number, bool(grant.allow), tuple(grant.patterns), condition, frozenset(grant.related), fields)
+    return Rule(role, number, bool(grant.allow), tuple(grant.patterns), condition, after, frozenset(grant.related), fields)
