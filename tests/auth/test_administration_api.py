@@ -130,7 +130,7 @@ def test_roles_are_defined_given_explained_and_taken(call, kim, boss):
 
 
 def test_a_tenant_defines_permissions_of_its_own(call, boss):
-    _status, made = call("PUT", "/auth/permissions/reports.sales.read", {"title": "See sales"}, **boss)
+    _, made = call("PUT", "/auth/permissions/reports.sales.read", {"title": "See sales"}, **boss)
     assert made == {"name": "reports.sales.read", "title": "See sales"}
     names = {one["name"] for one in call("GET", "/auth/permissions", **boss)[1]}
     assert {"reports.sales.read", "auth.roles.write"} <= names
