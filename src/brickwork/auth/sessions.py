@@ -146,7 +146,8 @@ class Sessions:
             raise ValidationError("an impersonation needs a reason; it goes into the audit trail", field="reason")
         if VIA in context.actor:
             raise PermissionDeniedError("who acts as another can't act as a third", permission="auth.members.impersonate")
-        user = self._auth.members.get(id).user
+        with self._auth.database.transaction(readonly=True) as transaction:
+            user = self._auth.users.get(self._auth.members._row(transaction, id).user_id)
         if context.access is not None:
             self._auth.roles.check_within(context.access, self._auth.policies.access(tenant, user.actor))
         with self._auth.database.transaction() as transaction:  # what is not audited must not happen

@@ -102,7 +102,7 @@ class Users:
     def set_password(self, id: UUID | str, password: str) -> None:
         """Give the person a password, as an operator does. Ends all sessions."""
         with self._auth.system(f"set the password of user {id}") as transaction:
-            row = self._row(transaction, id)
+            row = self._row(transaction, id, lock=True)
             self._replace(transaction, row, password)
 
     def change_password(self, id: UUID | str, old: str, new: str) -> None:
@@ -261,7 +261,7 @@ class Users:
 
     def _set_disabled(self, id: UUID | str, at: datetime | None) -> None:
         with self._auth.system(f"{'enable' if at is None else 'disable'} user {id}") as transaction:
-            row = self._row(transaction, id)
+            row = self._row(transaction, id, lock=True)
             row.disabled_at = at
             self._auth.sessions.end_all(transaction, row.id)
             self._auth.policy_changed(transaction)
@@ -281,7 +281,7 @@ class Users:
             .where(TokenRow.tenant_id == SYSTEM_TENANT, TokenRow.digest == secret.digest(token), TokenRow.purpose == purpose)
             .returning(TokenRow.user_id, TokenRow.expires_at)
         ).one_or_none()
-        row = None if found is None else transaction.session.get(UserRow, (SYSTEM_TENANT, found.user_id))
+        row = None if found is None else transaction.session.get(UserRow, (SYSTEM_TENANT, found.user_id), with_for_update=True)
         if found is None or row is None or found.expires_at < self._auth.now() or row.disabled_at is not None:
             raise UnauthenticatedError("the token is unknown, used or too old")
         return row
