@@ -7,7 +7,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from brickwork.auth.credentials import COOKIE, Identity, check_origin
+from brickwork.auth.cookies import session_cookie
+from brickwork.auth.credentials import check_origin, own_session
 from brickwork.auth.sessions import SignIn
 from brickwork.errors import NotFoundError, PermissionDeniedError, UnauthenticatedError
 from brickwork.kernel.ids import parse_id
@@ -134,15 +135,15 @@ class Account:
         return self._session(call, signed, cookie=body.cookie)
 
     def choose(self, call: "Call") -> Any:
-        identity = self._identity(call)
-        signed = self._auth.sessions.choose(identity.token or "", call.body.tenant)
+        token, _ = own_session(self._auth, call.headers)
+        signed = self._auth.sessions.choose(token, call.body.tenant)
         return self._session(call, signed, cookie="authorization" not in call.headers)
 
     def sign_out(self, call: "Call") -> Any:
         from brickwork.web.endpoint import Reply
 
-        self._auth.sessions.end(self._identity(call).token or "")
-        return Reply(status=204, headers={"set-cookie": self._cookie(call, "", 0)})
+        self._auth.sessions.end(own_session(self._auth, call.headers)[0])
+        return Reply(status=204, headers={"set-cookie": session_cookie(self._auth, call.headers, None)})
 
     def who(self, call: "Call") -> dict[str, Any]:
         context = self._auth.current
@@ -202,12 +203,6 @@ class Account:
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
-    def _identity(self, call: "Call") -> Identity:
-        identity = self._auth.identify(call.headers)
-        if identity is None or identity.session is None:
-            raise PermissionDeniedError("a session is needed for this, not a key", permission="session")
-        return identity
-
     def _user_id(self) -> UUID:
         """The person; a program has no account of this kind, and an impersonator must not touch another's."""
         actor = self._auth.current.actor
@@ -226,16 +221,8 @@ class Account:
             "expires_at": signed.expires_at,
             "user": _user(signed.user),
         }
-        seconds = int((signed.expires_at - self._auth.now()).total_seconds())
-        headers = {"set-cookie": self._cookie(call, signed.token, seconds)} if cookie else {}
+        headers = {"set-cookie": session_cookie(self._auth, call.headers, signed)} if cookie else {}
         return Reply(data, 201, headers=headers)
-
-    def _cookie(self, call: "Call", value: str, seconds: int) -> str:
-        secure = self._auth.settings.cookie_secure
-        if secure is None:
-            host = call.headers.get("host", "").rpartition(":")[0] or call.headers.get("host", "")
-            secure = host not in ("localhost", "127.0.0.1", "[::1]")
-        return f"{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
 
 
 def endpoints(platform: "Platform") -> "Sequence[Endpoint]":

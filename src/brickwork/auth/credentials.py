@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from brickwork.auth.access import Subject, SubjectAccess
+from brickwork.auth.cookies import read_cookie
 from brickwork.auth.sessions import Kept
 from brickwork.errors import PermissionDeniedError, UnauthenticatedError
 from brickwork.kernel.access import Access, Relations
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from brickwork.auth.service import Auth
 
-COOKIE = "brickwork_session"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -58,7 +58,7 @@ def identify(auth: "Auth", headers: Mapping[str, str], method: str) -> Identity 
         if scheme.lower() != "bearer" or not token.strip():
             raise UnauthenticatedError("Authorization takes a bearer token (RFC 6750)")
         return _bearer(auth, token.strip())
-    cookie = _cookie(headers.get("cookie", ""))
+    cookie = read_cookie(headers)
     if cookie is None:
         return None
     if method not in SAFE:
@@ -86,12 +86,12 @@ def _session(auth: "Auth", token: str) -> Identity:
     return Identity(actor, session.tenant, access, frozenset(access.subject.roles), session, token)
 
 
-def _cookie(header: str) -> str | None:
-    for part in header.split(";"):
-        name, _, value = part.strip().partition("=")
-        if name == COOKIE and value:
-            return value
-    return None
+def own_session(auth: "Auth", headers: Mapping[str, str]) -> tuple[str, Kept]:
+    """The token and session that a request shows; raises `PermissionDeniedError` where it shows a key, or nothing."""
+    identity = auth.identify(headers)
+    if identity is None or identity.session is None or identity.token is None:
+        raise PermissionDeniedError("a session is needed for this, not a key", permission="session")
+    return identity.token, identity.session
 
 
 def check_origin(headers: Mapping[str, str], trusted: list[str]) -> None:

@@ -1,6 +1,6 @@
 """`platform.auth.members` and `platform.auth.groups`: who belongs to the tenant, and to which of its groups."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -131,10 +131,14 @@ class Members:
     def accept(self, token: str, *, name: str = "", password: str | None = None) -> User:
         """Join with an invitation's token. Who has no account under that address yet gets one, with `name` and `password`; who
         has one shows the password. Raises `UnauthenticatedError` and `ValidationError`."""
+        return self.accept_as(token, lambda email: self._joining(email, name, password))
+
+    def accept_as(self, token: str, joining: Callable[[str], User]) -> User:
+        """As `accept`, for whoever `joining` gives for the invitation's address: whose account it is was shown by other means."""
         tenant = _tenant_of(token, PREFIX)
         with self._auth.platform.context(tenant=tenant, actor="invitation"):
             row = self._pending(token)
-            user = self._joining(row.email, name, password)
+            user = joining(row.email)
             with self._auth.platform.context(actor=user.actor), self._auth.changing() as transaction:
                 again = transaction.session.get(InvitationRow, (tenant, row.id), with_for_update=True)
                 if again is None or again.accepted_at is not None:

@@ -49,6 +49,7 @@ class Kept(BaseModel):
     user_id: UUID
     tenant: str | None
     impersonator: str | None
+    confined: bool
     expires_at: datetime
     seen_at: datetime
 
@@ -66,6 +67,8 @@ class SignIn:
     tenant: str | None
     tenants: tuple[str, ...]
     expires_at: datetime
+    #: The session's.
+    id: UUID
 
 
 @attrs.frozen
@@ -119,9 +122,10 @@ class Sessions:
 
     def begin(
         self, user: User, *, tenant: str | None = None, address: str = "", agent: str = "", impersonator: str | None = None,
-        lifetime: timedelta | None = None,
+        lifetime: timedelta | None = None, confined: bool = False,
     ) -> SignIn:  # fmt: skip
-        """A session for a person who has shown who they are by other means."""
+        """A session for a person who has shown who they are by other means. A `confined` one stays in its tenant, as it must
+        where the means are that tenant's alone."""
         token, now = secret.make(PREFIX), self._auth.now()
         with self._auth.system() as transaction:
             tenants = self._tenants(transaction, user.id)
@@ -130,11 +134,12 @@ class Sessions:
                 raise PermissionDeniedError(f"{user.email} is no member of this tenant", permission="tenant")
             expires = now + (lifetime or self._lifetime)
             row = SessionRow(tenant_id=SYSTEM_TENANT, digest=secret.digest(token), user_id=user.id, tenant=chosen,
-                             agent=agent[:200], address=address[:64], impersonator=impersonator, created_at=now, seen_at=now,
-                             expires_at=expires)  # fmt: skip
+                             agent=agent[:200], address=address[:64], impersonator=impersonator, confined=confined,
+                             created_at=now, seen_at=now, expires_at=expires)  # fmt: skip
             transaction.session.add(row)
+            transaction.flush()
             transaction.publish(UserSignedIn(user=str(user.id), address=address[:64]))
-        return SignIn(token, user, chosen, tuple(tenants), expires)
+        return SignIn(token, user, chosen, tuple(tenants), expires, row.id)
 
     def impersonate(self, id: UUID | str, *, reason: str) -> SignIn:
         """A session of an hour in which the context's actor acts as another member of the tenant. What is done in it is audited
@@ -167,13 +172,22 @@ class Sessions:
         return kept
 
     def choose(self, token: str, tenant: str) -> SignIn:
-        """Let a session work in another tenant of its person's. The token is replaced, as at every change of rights."""
+        """Let a session work in another tenant of its person's. It is the same session, but the token is replaced, as at every
+        change of rights."""
         kept = self.find(token)
-        if kept.impersonator is not None:
-            raise PermissionDeniedError("an impersonation stays in its tenant", permission="tenant")
-        made = self.begin(self._auth.users.get(kept.user_id), tenant=tenant)
-        self.end(token)
-        return made
+        if kept.impersonator is not None or kept.confined:
+            what = "an impersonation" if kept.impersonator is not None else "a session by a tenant's own sign-in"
+            raise PermissionDeniedError(f"{what} stays in its tenant", permission="tenant")
+        old, new, user = secret.digest(token), secret.make(PREFIX), self._auth.users.get(kept.user_id)
+        with self._auth.system() as transaction:
+            tenants = self._tenants(transaction, user.id)
+            if tenant not in tenants:
+                raise PermissionDeniedError(f"{user.email} is no member of this tenant", permission="tenant")
+            mine = update(SessionRow).where(SessionRow.tenant_id == SYSTEM_TENANT, SessionRow.digest == old)
+            if not transaction.execute(mine.values(digest=secret.digest(new), tenant=tenant)).rowcount:
+                raise UnauthenticatedError("the session is over; sign in again")
+            self._auth.forget([f"session:{old}"])
+        return SignIn(new, user, tenant, tuple(tenants), kept.expires_at, kept.id)
 
     def end(self, token: str) -> None:
         """Sign out."""
@@ -207,6 +221,10 @@ class Sessions:
     def end_all(self, transaction: "Transaction", user: UUID) -> None:
         """As `revoke_all`, in a transaction of the system's."""
         self._drop(transaction, SessionRow.user_id == user)
+
+    def end_some(self, transaction: "Transaction", ids: Sequence[UUID]) -> int:
+        """End these sessions, in a transaction of the system's; returns how many there were."""
+        return len(self._drop(transaction, SessionRow.id.in_(ids)))
 
     def expire(self) -> int:
         """Forget sessions that are over."""

@@ -187,6 +187,12 @@ class Users:
                 self._row(transaction, row.id).password = passwords.hash_password(password)
         return row
 
+    def keeps_a_way(self, transaction: "Transaction", id: UUID) -> bool:
+        """Whether the person can sign in by what auth keeps. The person's row is locked until the transaction ends, so that two
+        callers can't take the last two ways away at once."""
+        row = transaction.session.get(UserRow, (SYSTEM_TENANT, id), with_for_update=True)
+        return row is not None and row.password is not None
+
     def use_code(self, id: UUID, code: str) -> bool:
         """Whether a code of the app, or a recovery code, is good. It is used up."""
         with self._system() as transaction:
