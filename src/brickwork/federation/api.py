@@ -56,13 +56,9 @@ class _Handlers:
 
     def providers(self, call: "Call") -> list[dict[str, Any]]:
         found = self._federation.providers(call.query.tenant)
+        places = {one.name: f"/federation/{one.name}" for one in found}
         return [
-            {
-                "name": one.name,
-                "title": one.title,
-                "start": f"/federation/{one.name}/start",
-                "link": f"/federation/{one.name}/link",
-            }
+            {"name": one.name, "title": one.title, "start": f"{places[one.name]}/start", "link": f"{places[one.name]}/link"}
             for one in found
         ]
 

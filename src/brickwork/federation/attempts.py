@@ -74,10 +74,11 @@ class Attempts:
         now = self._auth.now()
         with self._auth.system() as transaction:
             self._sweep(now)
-            row = AttemptRow(tenant_id=SYSTEM_TENANT, digest=secret.digest(state), browser=secret.digest(browser), provider=provider,
-                             sealed=self._keyring.encrypt(SYSTEM_TENANT, _WHERE, attempt.pack()),
-                             expires_at=now + self.lifetime)  # fmt: skip
-            transaction.session.add(row)
+            sealed = self._keyring.encrypt(SYSTEM_TENANT, _WHERE, attempt.pack())
+            transaction.session.add(
+                AttemptRow(tenant_id=SYSTEM_TENANT, digest=secret.digest(state), browser=secret.digest(browser),
+                           provider=provider, sealed=sealed, expires_at=now + self.lifetime)
+            )  # fmt: skip
 
     def take(self, provider: str, state: str, browser: str) -> Attempt:
         """The attempt with this state, which was begun with the provider in the browser. It is used up; of two that bring it at

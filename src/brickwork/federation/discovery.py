@@ -30,6 +30,7 @@ class Metadata(BaseModel):
     authorization_endpoint: str
     token_endpoint: str
     jwks_uri: str
+    userinfo_endpoint: str | None = None
     token_endpoint_auth_methods_supported: list[str] = ["client_secret_basic"]
     #: RFC 9207, 3.
     authorization_response_iss_parameter_supported: bool = False
@@ -53,10 +54,12 @@ class Directory:
     def metadata(self) -> Metadata:
         """The discovery document; raises `ProviderUnavailableError` where it can't be had or isn't this provider's."""
         provider = self._provider
-        found: Metadata = self._kept(f"metadata:{provider.name}", Metadata, provider.discovery)
+        found: Metadata = self._kept(Metadata, provider.discovery)
         if found.issuer != provider.issuer:  # Discovery 1.0, 4.3
             raise self._unusable("the discovery document is another issuer's")
-        for url in (found.authorization_endpoint, found.token_endpoint, found.jwks_uri):
+        for url in (found.authorization_endpoint, found.token_endpoint, found.jwks_uri, found.userinfo_endpoint):
+            if url is None:
+                continue
             if not is_safe_url(url) or origin_of(url) not in provider.origins:
                 raise self._unusable(
                     f"an endpoint is on {origin_of(url)[:100]}; if that is right, add it to "
@@ -66,15 +69,16 @@ class Directory:
 
     def keys(self) -> Sequence[Key]:
         """The provider's keys."""
-        document: KeyDocument = self._kept(f"keys:{self._provider.name}", KeyDocument, self.metadata().jwks_uri)
+        document: KeyDocument = self._kept(KeyDocument, self.metadata().jwks_uri)
         return document.keys
 
     def fresh_keys(self) -> Sequence[Key]:
         """The keys as they are now, since a token names one that isn't among those kept; the same ones where the provider was
         asked too often already."""
+        kept = self.metadata().jwks_uri
         with self._platform.contexts.use(Context(system=True)):
             if self._platform.limits.hit(f"federation:keys:{self._provider.name}", self._settings.key_refreshes).allowed:
-                self._platform.cache.region(REGION, KeyDocument).delete(f"keys:{self._provider.name}")
+                self._platform.cache.region(REGION, KeyDocument).delete(kept)
         return self.keys()
 
     def client(self, **options: Any) -> "OAuth2Client":
@@ -99,16 +103,21 @@ class Directory:
 
         return Outbound(self._provider, self._settings)
 
-    def _kept(self, key: str, kind: type[Any], url: str) -> Any:
+    def _kept(self, kind: type[Any], url: str) -> Any:
         with self._platform.contexts.use(Context(system=True)):
-            return self._platform.cache.region(REGION, kind).get_or_load(key, lambda: self._fetch(kind, url))
+            return self._platform.cache.region(REGION, kind).get_or_load(url, lambda: self._fetch(kind, url))
 
-    def _fetch(self, kind: type[Any], url: str) -> Any:
+    def user_info(self, url: str, access_token: str) -> dict[str, Any]:
+        """What the provider tells of the person to whom an access token belongs (OpenID Connect Core, 5.3)."""
+        told: dict[str, Any] = self._fetch(dict[str, Any], url, {"authorization": f"Bearer {access_token}"})
+        return told
+
+    def _fetch(self, kind: Any, url: str, headers: Mapping[str, str] | None = None) -> Any:
         import httpx2
 
         try:
             with httpx2.Client(transport=self._outbound, follow_redirects=False, trust_env=False) as client:
-                answer = client.get(url, headers={"accept": "application/json"})
+                answer = client.get(url, headers={"accept": "application/json", **(headers or {})})
         except httpx2.HTTPError as error:
             raise self._unusable(f"{url}: {error}") from None
         if answer.status_code != 200:

@@ -20,14 +20,10 @@ class Exchange:
 
     def authorization_url(self, state: str, attempt: Attempt) -> str:
         """Where the browser is to go."""
+        endpoint = self._directory.metadata().authorization_endpoint
         with self._directory.client(redirect_uri=self._redirect_uri) as client:
-            url, _ = client.create_authorization_url(
-                self._directory.metadata().authorization_endpoint,
-                state=state,
-                code_verifier=attempt.verifier,
-                nonce=attempt.nonce,
-            )
-            return str(url)
+            url, _ = client.create_authorization_url(endpoint, state, attempt.verifier, nonce=attempt.nonce)
+        return str(url)
 
     def redeem(self, parameters: Mapping[str, str], attempt: Attempt, now: datetime, oldest: float) -> Claims:
         """The claims of the ID token that the callback's code is good for."""
@@ -44,7 +40,7 @@ class Exchange:
         )  # fmt: skip
         if parameters.get("iss", claims["iss"]) != claims["iss"]:
             raise FederationRefusedError("the answer is another issuer's than the token")
-        return claims
+        return self._completed(metadata, claims, answer.get("access_token"))
 
     def read_logout(self, token: str, now: datetime) -> Claims:
         """The claims of a logout token."""
@@ -74,6 +70,17 @@ class Exchange:
                     f"the provider {self._provider.name!r} can't be used now: {metadata.token_endpoint}: {_plain(str(error))}"
                 ) from None
         return answer
+
+    def _completed(self, metadata: Metadata, claims: Claims, access_token: object) -> Claims:
+        """The claims, with those that the provider keeps for the user info endpoint, which are about the same person or worth
+        nothing (Core, 5.3.2)."""
+        url = metadata.userinfo_endpoint
+        if "email" in claims or url is None or not isinstance(access_token, str) or not access_token.isprintable():
+            return claims
+        told = self._directory.user_info(url, access_token)
+        if told.get("sub") != claims["sub"]:
+            raise FederationRefusedError("the user info is another person's")
+        return {**told, **claims}
 
     def _method(self, metadata: Metadata) -> str:
         """How the client shows who it is; basic is what every provider takes unless it says otherwise (Discovery 1.0, 3)."""

@@ -105,7 +105,7 @@ def _verified(token: object, provider: Provider, keys: Keys, fresh: Keys) -> tup
         raise _wrong("it is signed with no key of the provider's")
     try:
         key = jwk.import_key(dict(found), found["kty"])
-        if found["kty"] == "RSA" and key.raw_value.key_size < _RSA_BITS:  # type: ignore[union-attr]
+        if isinstance(key, jwk.RSAKey) and key.public_key.key_size < _RSA_BITS:
             raise _wrong(f"the provider's key is shorter than {_RSA_BITS} bits")
         payload = orjson.loads(jws.deserialize_compact(str(token), key, algorithms=[str(algorithm)]).payload or b"")
     except (JoseError, ValueError, KeyError, TypeError):
