@@ -7,7 +7,7 @@ import attrs
 
 from brickwork.auth import User
 from brickwork.auth.users import normal
-from brickwork.errors import BrickworkError, DuplicateError, UnauthenticatedError, ValidationError
+from brickwork.errors import BrickworkError, DuplicateError, NotFoundError, UnauthenticatedError, ValidationError
 from brickwork.federation.attempts import Attempt
 from brickwork.federation.errors import AccountExistsError, AccountNeededError
 from brickwork.federation.identities import Identities
@@ -53,21 +53,14 @@ class Admission:
         if attempt.invitation is not None:
             return self._auth.members.accept_as(attempt.invitation, lambda email: self._invited(provider, told, email))
         row = self._identities.find(told.issuer, told.subject)
-        if row is None:
-            known = self._by_address(provider, told)
-            if known is not None:
-                check_enabled(known)
-                self._identities.link(known.id, provider.name, told.issuer, told.subject, email=told.email)
-                return known
-            self._create(provider, told, attempt)
-            row = self._identities.find(told.issuer, told.subject)
-            assert row is not None
-        user = check_enabled(self._auth.users.get(row.user_id))
-        if row.joins is not None:
-            with self._auth.platform.context(tenant=row.joins, actor=f"federation:{provider.name}"):
-                self._auth.members.add(user, roles=provider.settings.roles)
-            self._identities.joined(row.id)
-        return user
+        if row is not None:
+            return check_enabled(self._auth.users.get(row.user_id))
+        known = self._by_address(provider, told)
+        if known is None:
+            return self._create(provider, told, attempt)
+        check_enabled(known)
+        self._identities.link(known.id, provider.name, told.issuer, told.subject, email=told.email)
+        return known
 
     def _by_address(self, provider: Provider, told: Told) -> User | None:
         """The account that the provider's word on the address is enough for.
@@ -85,19 +78,24 @@ class Admission:
             return known
         raise AccountExistsError("there is an account with this address; sign in to it, and link this identity there")
 
-    def _create(self, provider: Provider, told: Told, attempt: Attempt) -> None:
+    def _create(self, provider: Provider, told: Told, attempt: Attempt) -> User:
         own = provider.settings
-        if own.create != "verified-email-domain" or not told.verified or told.email is None:
+        if own.create != "verified-email-domain" or told.email is None or not told.verified:
             raise self._unknown(provider)
         if not provider.has_domain(told.claims, told.email):
             raise self._unknown(provider)
-        with self._auth.system():
+        joining = self._auth.platform.context(tenant=attempt.tenant, actor=f"federation:{provider.name}")
+        with joining, self._auth.database.transaction():
             user = self._auth.users.create(told.email, told.name, verified=True)
-            self._identities.link(user.id, provider.name, told.issuer, told.subject, email=told.email, joins=attempt.tenant)
+            self._auth.members.add(user, roles=own.roles)
+            self._identities.link(user.id, provider.name, told.issuer, told.subject, email=told.email)
+        return user
 
     def _invited(self, provider: Provider, told: Told, email: str) -> User:
         """Who holds an invitation's token may come in with any identity; the address is the invitation's, whatever the provider
         says."""
+        if not provider.is_open_to(self._auth.current.tenant):
+            raise NotFoundError(f"there is no provider {provider.name!r} for the tenant of this invitation")
         row = self._identities.find(told.issuer, told.subject)
         if row is not None:
             user = check_enabled(self._auth.users.get(row.user_id))

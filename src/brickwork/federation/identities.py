@@ -43,9 +43,7 @@ class Identities:
         with self._auth.system() as transaction:
             return self._find(transaction, issuer, subject)
 
-    def link(
-        self, user: UUID, provider: str, issuer: str, subject: str, *, email: str | None = None, joins: str | None = None
-    ) -> LinkedIdentity:  # fmt: skip
+    def link(self, user: UUID, provider: str, issuer: str, subject: str, *, email: str | None = None) -> LinkedIdentity:
         """Let a person sign in with an identity; raises `ConflictError` where it is another person's."""
         with self._auth.system(f"link an identity of {provider} to user {user}") as transaction:
             row = self._find(transaction, issuer, subject)
@@ -54,18 +52,11 @@ class Identities:
                     raise ConflictError("this identity belongs to another account already")
                 return present(row)
             row = IdentityRow(tenant_id=SYSTEM_TENANT, user_id=user, provider=provider, issuer=issuer, subject=subject,
-                              email=email, joins=joins)  # fmt: skip
+                              email=email)  # fmt: skip
             transaction.session.add(row)
             transaction.flush()
             transaction.publish(IdentityLinked(user=str(user), provider=provider, issuer=issuer, subject=subject))
             return present(row)
-
-    def joined(self, id: UUID) -> None:
-        """The person has become a member of the tenant that the identity was to lead to."""
-        with self._auth.system() as transaction:
-            row = transaction.session.get(IdentityRow, (SYSTEM_TENANT, id))
-            if row is not None:
-                row.joins = None
 
     def list(self, user: UUID) -> Sequence[LinkedIdentity]:
         """A person's identities, at most 100."""

@@ -23,8 +23,6 @@ class IdentityRow(TenantScoped, Identified, Timestamps, Base):
     subject: Mapped[str] = mapped_column(String(255))
     #: The address that the provider told when it was linked, for people to recognise it by.
     email: Mapped[str | None] = mapped_column(String(320))
-    #: The tenant that the person is still to be made a member of; None once that is done.
-    joins: Mapped[str | None] = mapped_column(String(64))
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "issuer", "subject"),

@@ -72,17 +72,15 @@ def provider_of(name: str, settings: ProviderSettings) -> Provider:
     if settings.preset == "google":
         # "hd" is there for accounts of an organisation only; anybody can open a private one with an address of theirs
         # (Google, OpenID Connect: "Obtain user information from the ID token")
-        return _make(name, settings, "https://accounts.google.com", "https://oauth2.googleapis.com", "https://www.googleapis.com", "https://openidconnect.googleapis.com",
-                     domain_claim="hd")  # fmt: skip
+        others = [f"https://{host}.googleapis.com" for host in ("oauth2", "www", "openidconnect")]
+        return _make(name, settings, "https://accounts.google.com", *others, domain_claim="hd")
     if settings.preset == "microsoft":
         # addresses are what a directory's administrator writes, unless the optional claim "xms_edov" says otherwise
         # (Microsoft, Migrate away from using email claims for user identification or authorization)
         directory = _CONSUMERS if settings.directory == "consumers" else settings.directory
         issuer = f"{_MICROSOFT}/{TEMPLATE if directory in ('common', 'organizations') else directory}/v2.0"
-        return attrs.evolve(
-            _make(name, settings, issuer, "https://graph.microsoft.com", verified_claim="xms_edov"),
-            discovery=_document(f"{_MICROSOFT}/{directory}/v2.0"),
-        )
+        made = _make(name, settings, issuer, "https://graph.microsoft.com", verified_claim="xms_edov")
+        return attrs.evolve(made, discovery=_document(f"{_MICROSOFT}/{directory}/v2.0"))
     if settings.preset == "keycloak":
         return _make(name, settings, f"{(settings.server or '').rstrip('/')}/realms/{settings.realm}")
     return _make(name, settings, settings.issuer or "")

@@ -20,8 +20,8 @@ from brickwork.federation.provider import Provider
 #: Seconds by which clocks may differ.
 SKEW = 60
 LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
-#: Bits of the least RSA modulus (RFC 7518, 3.3).
-_RSA_BITS = 2048
+#: Characters of the least RSA modulus, 2048 bits (RFC 7518, 3.3).
+_RSA_LENGTH = 342
 #: Characters of a token that is looked at.
 _LONGEST = 65_536
 _KINDS = {"R": "RSA", "P": "RSA", "E": "EC"}
@@ -103,10 +103,10 @@ def _verified(token: object, provider: Provider, keys: Keys, fresh: Keys) -> tup
     found = _fitting(header, keys()) or _fitting(header, fresh())
     if found is None:
         raise _wrong("it is signed with no key of the provider's")
+    if found["kty"] == "RSA" and len(str(found.get("n")).lstrip("A")) < _RSA_LENGTH:
+        raise _wrong("the provider's key is shorter than 2048 bits")
     try:
         key = jwk.import_key(dict(found), found["kty"])
-        if isinstance(key, jwk.RSAKey) and key.public_key.key_size < _RSA_BITS:
-            raise _wrong(f"the provider's key is shorter than {_RSA_BITS} bits")
         payload = orjson.loads(jws.deserialize_compact(str(token), key, algorithms=[str(algorithm)]).payload or b"")
     except (JoseError, ValueError, KeyError, TypeError):
         raise _wrong("the signature is not the provider's") from None

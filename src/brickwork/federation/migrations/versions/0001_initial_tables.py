@@ -26,7 +26,6 @@ def upgrade() -> None:
     sa.Column('issuer', sa.String(length=300), nullable=False),
     sa.Column('subject', sa.String(length=255), nullable=False),
     sa.Column('email', sa.String(length=320), nullable=True),
-    sa.Column('joins', sa.String(length=64), nullable=True),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('updated_at', sa.DateTime(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('tenant_id', 'id', name=op.f('pk_federation_identity')),
