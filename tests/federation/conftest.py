@@ -27,6 +27,7 @@ from joserfc import jws
 from joserfc.jwk import OctKey, RSAKey
 
 from brickwork import Platform
+from brickwork.testing.events import EventRecorder
 from brickwork.testing.plugin import absent
 
 PROVIDER = Path(__file__).parent / "provider"
@@ -97,17 +98,17 @@ class Foreign:
                 "backchannel_logout_session_required": True,
             },
         }
-        self._log = folder / f"provider-{self.port}.log"
+        self.log = folder / f"provider-{self.port}.log"
         self.process = None
 
     def start(self, **options):
         """Start, or start anew, with other options."""
         self.stop()
         self.options.update(options)
-        with self._log.open("a") as log:
+        with self.log.open("a") as log:
             command = ["node", str(PROVIDER / "provider.mjs"), json.dumps(self.options)]
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        wait_for(f"{self.issuer}/.well-known/openid-configuration", self.process, self._log)
+        wait_for(f"{self.issuer}/.well-known/openid-configuration", self.process, self.log)
 
     def stop(self):
         if self.process is not None:
@@ -355,3 +356,15 @@ def lone_attempt(odd):
             return platform
 
         yield partial(Attempt, odd, make)
+
+
+@pytest.fixture
+def captured_events_of():
+    """Records what a platform publishes from now on."""
+
+    def record(platform):
+        recorder = EventRecorder()
+        platform.plugins.register(recorder)
+        return recorder
+
+    return record
