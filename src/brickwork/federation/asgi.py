@@ -14,10 +14,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from brickwork.auth.cookies import is_secure, read_cookie, session_cookie, set_cookie
-from brickwork.auth.credentials import check_origin, identify
+from brickwork.auth.credentials import (
+    PREFIX,
+    SECURE_COOKIE,
+    check_origin,
+    cookie_name,
+    identify,
+    read_cookie,
+    recent_session,
+    session_cookie,
+    set_cookie,
+)
 from brickwork.errors import BrickworkError, NotFoundError, UnauthenticatedError, UnavailableError, ValidationError
-from brickwork.federation.api import owner
 from brickwork.federation.errors import FederationRefusedError
 from brickwork.kernel.context import Context
 
@@ -98,7 +106,7 @@ class _Door:
     def _link(self, name: str, request: Request) -> Response:
         """A form's POST, which no other site can send: an identity that somebody else could link would be theirs to use."""
         check_origin(request.headers, self._auth.settings.trusted_origins)
-        user = owner(self._auth, request.headers)
+        user = recent_session(self._auth, request.headers).user_id
         begun = self._federation.begin(
             name, next=_parameters(request).get("next", "/"), browser=self._browser(request), user=user,
             tenant=self._own_tenant(name, request),
@@ -112,25 +120,29 @@ class _Door:
         )  # fmt: skip
         answer = RedirectResponse(done.next, HTTPStatus.SEE_OTHER)
         if done.signed_in is not None:
-            answer.headers["set-cookie"] = session_cookie(self._auth, request.headers, done.signed_in)
+            signed, headers = done.signed_in, request.headers
+            seconds = int((signed.expires_at - self._auth.now()).total_seconds())
+            answer.headers["set-cookie"] = session_cookie(self._auth.settings, headers, signed.token, seconds)
         return answer
 
     def _away(self, request: Request, begun: "Begun") -> Response:
         answer = RedirectResponse(begun.url, HTTPStatus.SEE_OTHER)
         seconds = int(self._federation.settings.attempt_minutes * 60)
-        secure = is_secure(self._auth, request.headers)
-        answer.headers["set-cookie"] = set_cookie(_cookie_name(secure), begun.browser, seconds, secure=secure)
+        answer.headers["set-cookie"] = set_cookie(self._cookie(request), begun.browser, seconds)
         return answer
 
     def _browser(self, request: Request) -> str | None:
-        return read_cookie(request.headers, _cookie_name(is_secure(self._auth, request.headers)))
+        return read_cookie(request.headers, self._cookie(request))
+
+    def _cookie(self, request: Request) -> str:
+        """The name of what a browser keeps; it has the prefix where the session's has."""
+        secure = cookie_name(self._auth.settings, request.headers) == SECURE_COOKIE
+        return f"{PREFIX}brickwork_federation" if secure else "brickwork_federation"
 
     def _signed_in(self, request: Request) -> UUID | None:
         """Who is signed in to the browser with a session that may link identities; an old cookie is as good as none."""
-        if read_cookie(request.headers) is None:
-            return None
         try:
-            return owner(self._auth, request.headers)
+            return recent_session(self._auth, request.headers).user_id
         except BrickworkError:
             return None
 
@@ -171,11 +183,6 @@ class _Door:
             except FederationRefusedError as error:
                 return JSONResponse({"error": "invalid_request", "error_description": error.message}, HTTPStatus.BAD_REQUEST)
         return Response(status_code=HTTPStatus.OK)
-
-
-def _cookie_name(secure: bool) -> str:
-    """The prefix keeps other hosts of the domain from setting it (RFC 6265bis, 4.1.3.2); it is good with HTTPS only."""
-    return "__Host-brickwork_federation" if secure else "brickwork_federation"
 
 
 def _parameters(request: Request) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ import attrs
 from sqlalchemy.exc import IntegrityError
 
 from brickwork.auth import SignIn, secret
-from brickwork.errors import NotFoundError, ValidationError
+from brickwork.errors import ConflictError, NotFoundError, ValidationError
 from brickwork.federation.admission import Admission, Told, told_by
 from brickwork.federation.attempts import BROWSER, STATE, Attempt, Attempts, new_attempt
 from brickwork.federation.discovery import Directory
@@ -155,8 +155,10 @@ class Federation:
     def _sign_in(self, provider: Provider, told: Told, attempt: Attempt, address: str, agent: str) -> SignIn:
         try:
             user = self._admission.admit(provider, told, attempt)
-        except IntegrityError:  # the same person was let in elsewhere at the same moment
-            user = self._admission.admit(provider, told, attempt)
+        except (IntegrityError, ConflictError):
+            if self._identities.find(told.issuer, told.subject) is None:
+                raise
+            user = self._admission.admit(provider, told, attempt)  # who came in elsewhere at the same moment is known now
         confined = provider.settings.tenants is not None
         signed = self.auth.sessions.begin(user, tenant=attempt.tenant, address=address, agent=agent, confined=confined)
         self._sessions.note(signed, told)
