@@ -154,12 +154,13 @@ def test_the_provider_changes_its_keys(serve, person):
     assert other.who()["user"]["id"] == one.who()["user"]["id"]
 
 
-@pytest.mark.parametrize("path", ["https://evil.example", "//evil.example", "/%5Cevil.example", "%09//evil.example"])
-def test_nobody_is_led_to_another_site(serve, person, path):
+def test_nobody_is_led_to_another_site(serve, person):
     app, _ = serve(KIM)
-    answer = person(app).get(f"{START}?next={path}", follow_redirects=False)
-    assert answer.status_code == 422
-    assert "location" not in answer.headers
+    one = person(app)
+    for path in ("https://evil.example", "//evil.example", "/%5Cevil.example", "%09//evil.example"):
+        answer = one.get(f"{START}?next={path}", follow_redirects=False)
+        assert answer.status_code == 422
+        assert "location" not in answer.headers
 
 
 def test_beginning_without_end_is_slowed_down(serve, person):
@@ -196,13 +197,13 @@ def test_the_provider_ends_the_sessions_that_began_with_its_own(serve, person, k
     assert desk.who() is not None, "that is another session of the provider's"
 
 
-@pytest.mark.parametrize("token", ["", "x.y.z", "eyJhbGciOiJub25lIn0.e30."])
-def test_what_is_no_logout_token_ends_nothing(serve, person, token):
+def test_what_is_no_logout_token_ends_nothing(serve, person):
     app, _ = serve(KIM, provider=BY_DOMAIN)
     one = person(app)
     one.go(START, "kim")
-    answer = one.post("/federation/foreign/logout", data={"logout_token": token})
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    for token in ("", "x.y.z", "eyJhbGciOiJub25lIn0.e30."):
+        answer = one.post("/federation/foreign/logout", data={"logout_token": token})
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
     assert one.post("/federation/foreign/logout", content=b"x" * 100_000).status_code == 401
     assert one.who() is not None
 

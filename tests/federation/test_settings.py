@@ -104,3 +104,15 @@ def test_a_secret_is_not_shown():
     with Platform(settings={"federation": federation}) as platform:
         assert "hush" not in repr(platform.settings)
         assert "hush" not in str(platform.settings.model_dump(mode="json"))
+
+
+def test_a_secret_comes_from_the_environment_to_the_provider_in_the_file(tmp_path, monkeypatch):
+    file = tmp_path / "brickwork.toml"
+    file.write_text(
+        '[federation]\nbase_url = "https://a.example"\n[federation.providers.google]\npreset = "google"\nclient_id = "c"\n'
+    )
+    monkeypatch.setenv("BRICKWORK_FEDERATION__PROVIDERS__GOOGLE__CLIENT_SECRET", "hush")
+    with Platform.from_settings(file) as platform:
+        (one,) = platform.federation.providers()
+    assert one.settings.client_id == "c"
+    assert one.settings.client_secret.get_secret_value() == "hush"
