@@ -1,5 +1,5 @@
 """What browsers and providers call: `/federation/NAME/start`, `link`, `callback` and `logout`. They have threads of their own, so
-that a provider that hangs holds up nobody else."""
+that a provider that hangs holds up no other calls."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -20,12 +20,13 @@ from brickwork.auth.credentials import (
     check_origin,
     cookie_name,
     identify,
+    own_session,
     read_cookie,
     recent_session,
     session_cookie,
     set_cookie,
 )
-from brickwork.errors import BrickworkError, NotFoundError, UnauthenticatedError, UnavailableError, ValidationError
+from brickwork.errors import BrickworkError, NotFoundError, TooLargeError, UnavailableError, ValidationError
 from brickwork.federation.errors import FederationRefusedError
 from brickwork.kernel.context import Context
 
@@ -140,9 +141,9 @@ class _Door:
         return f"{PREFIX}brickwork_federation" if secure else "brickwork_federation"
 
     def _signed_in(self, request: Request) -> UUID | None:
-        """Who is signed in to the browser with a session that may link identities; an old cookie is as good as none."""
+        """Who is signed in to the browser; an old cookie is as good as none."""
         try:
-            return recent_session(self._auth, request.headers).user_id
+            return own_session(self._auth, request.headers).user_id
         except BrickworkError:
             return None
 
@@ -182,6 +183,8 @@ class _Door:
                 self._federation.log_out(name, token)
             except FederationRefusedError as error:
                 return JSONResponse({"error": "invalid_request", "error_description": error.message}, HTTPStatus.BAD_REQUEST)
+            except UnavailableError as error:  # its keys can't be had; it may try again
+                return JSONResponse({"error": error.code, "error_description": error.message}, error.status)
         return Response(status_code=HTTPStatus.OK)
 
 
@@ -199,7 +202,7 @@ async def _read(request: Request) -> bytes:
     async for part in request.stream():
         body += part
         if len(body) > LARGEST:
-            raise UnauthenticatedError("this is no logout token")
+            raise TooLargeError(f"a logout token takes {LARGEST} bytes at most")
     return body
 
 

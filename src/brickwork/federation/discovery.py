@@ -53,18 +53,11 @@ class Directory:
 
     def metadata(self) -> Metadata:
         """The discovery document; raises `ProviderUnavailableError` where it can't be had or isn't this provider's."""
-        provider = self._provider
-        found: Metadata = self._kept(Metadata, provider.discovery)
-        if found.issuer != provider.issuer:  # Discovery 1.0, 4.3
-            raise self._unusable("the discovery document is another issuer's")
-        for url in (found.authorization_endpoint, found.token_endpoint, found.jwks_uri, found.userinfo_endpoint):
-            if url is None:
-                continue
-            if not is_safe_url(url) or origin_of(url) not in provider.origins:
-                raise self._unusable(
-                    f"an endpoint is on {origin_of(url)[:100]}; if that is right, add it to "
-                    f"federation.providers.{provider.name}.origins"
-                )
+        found: Metadata = self._kept(Metadata, self._provider.discovery)
+        wrong = _wrong_in(found, self._provider)
+        if wrong is not None:
+            self._forget(Metadata, self._provider.discovery)
+            raise self._unusable(wrong)
         return found
 
     def keys(self) -> Sequence[Key]:
@@ -75,10 +68,10 @@ class Directory:
     def fresh_keys(self) -> Sequence[Key]:
         """The keys as they are now, since a token names one that isn't among those kept; the same ones where the provider was
         asked too often already."""
-        kept = self.metadata().jwks_uri
         with self._platform.contexts.use(Context(system=True)):
-            if self._platform.limits.hit(f"federation:keys:{self._provider.name}", self._settings.key_refreshes).allowed:
-                self._platform.cache.region(REGION, KeyDocument).delete(kept)
+            asked = self._platform.limits.hit(f"federation:keys:{self._provider.name}", self._settings.key_refreshes)
+        if asked.allowed:
+            self._forget(KeyDocument, self.metadata().jwks_uri)
         return self.keys()
 
     def client(self, **options: Any) -> "OAuth2Client":
@@ -107,6 +100,10 @@ class Directory:
         with self._platform.contexts.use(Context(system=True)):
             return self._platform.cache.region(REGION, kind).get_or_load(url, lambda: self._fetch(kind, url))
 
+    def _forget(self, kind: type[Any], url: str) -> None:
+        with self._platform.contexts.use(Context(system=True)):
+            self._platform.cache.region(REGION, kind).delete(url)
+
     def user_info(self, url: str, access_token: str) -> dict[str, Any]:
         """What the provider tells of the person to whom an access token belongs (OpenID Connect Core, 5.3)."""
         told: dict[str, Any] = self._fetch(dict[str, Any], url, {"authorization": f"Bearer {access_token}"})
@@ -130,3 +127,14 @@ class Directory:
 
     def _unusable(self, why: str) -> ProviderUnavailableError:
         return ProviderUnavailableError(f"the provider {self._provider.name!r} can't be used now: {why}")
+
+
+def _wrong_in(found: Metadata, provider: Provider) -> str | None:
+    if found.issuer != provider.issuer:  # Discovery 1.0, 4.3
+        return "the discovery document is another issuer's"
+    for url in (found.authorization_endpoint, found.token_endpoint, found.jwks_uri, found.userinfo_endpoint):
+        if url is not None and (not is_safe_url(url) or origin_of(url) not in provider.origins):
+            return (
+                f"an endpoint is {url[:100]!r}; if that is right, add its origin to federation.providers.{provider.name}.origins"
+            )
+    return None

@@ -63,7 +63,7 @@ class Identities:
         with self._auth.system() as transaction:
             return [present(row) for row in self._of(transaction, user)]
 
-    def unlink(self, user: UUID, id: UUID) -> None:
+    def unlink(self, user: UUID, id: UUID) -> LinkedIdentity:
         """Let the person sign in with an identity no more; raises `NotFoundError`, and `LastWayError` where there would be no
         way left."""
         with self._auth.system(f"unlink identity {id} of user {user}") as transaction:
@@ -76,6 +76,7 @@ class Identities:
                 raise LastWayError("this is the only way to sign in to this account; set a password first")
             transaction.session.delete(row)
             transaction.publish(IdentityUnlinked(user=str(user), provider=row.provider, issuer=row.issuer, subject=row.subject))
+            return present(row)
 
     def _find(self, transaction: "Transaction", issuer: str, subject: str) -> IdentityRow | None:
         wanted = select(IdentityRow).where(

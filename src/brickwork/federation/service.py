@@ -16,7 +16,7 @@ from brickwork.federation.errors import FederationRefusedError
 from brickwork.federation.exchange import Exchange
 from brickwork.federation.identities import Identities, LinkedIdentity
 from brickwork.federation.logout import ProvidersSessions
-from brickwork.federation.provider import Provider, provider_of
+from brickwork.federation.provider import TEMPLATE, Provider, provider_of
 from brickwork.federation.settings import FederationSettings
 
 if TYPE_CHECKING:
@@ -121,15 +121,16 @@ class Federation:
     def link(self, user: UUID, provider: str, subject: str, *, issuer: str | None = None) -> LinkedIdentity:
         """Let a person sign in with an identity that is known to be theirs, as when accounts are taken over from another system.
         Raises `ConflictError` where it is another person's."""
-        one = self.provider(provider)
-        return self._identities.link(self.auth.users.get(user).id, provider, issuer or one.issuer, subject)
+        known = issuer or self.provider(provider).issuer
+        if TEMPLATE in known:
+            raise ValidationError(f"{provider} has an issuer for each directory; say which", field="issuer")
+        return self._identities.link(self.auth.users.get(user).id, provider, known, subject)
 
     def unlink(self, user: UUID, identity: UUID) -> None:
         """Let the person sign in with the identity no more; raises `NotFoundError`, and `LastWayError` where it is the only way.
         Sessions that were begun with it end."""
-        gone = next((one for one in self._identities.list(user) if one.id == identity), None)
-        self._identities.unlink(user, identity)
-        if gone is not None:
+        with self.auth.system():
+            gone = self._identities.unlink(user, identity)
             self._sessions.end(gone.issuer, gone.subject)
 
     # -- the provider's side -------------------------------------------------------------------------------------------
@@ -160,6 +161,10 @@ class Federation:
                 raise
             user = self._admission.admit(provider, told, attempt)  # who came in elsewhere at the same moment is known now
         confined = provider.settings.tenants is not None
-        signed = self.auth.sessions.begin(user, tenant=attempt.tenant, address=address, agent=agent, confined=confined)
-        self._sessions.note(signed, told)
+        with self.auth.system():
+            signed = self.auth.sessions.begin(user, tenant=attempt.tenant, address=address, agent=agent, confined=confined)
+            # the person can't be changed until the transaction ends, so what is linked now stays linked
+            if self._identities.find(told.issuer, told.subject) is None:
+                raise FederationRefusedError("this identity was unlinked meanwhile")
+            self._sessions.note(signed, told)
         return signed

@@ -17,10 +17,14 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 
 def is_safe_url(url: str) -> bool:
     """Whether a URL is https, or http on a loopback address, and carries nobody's password."""
-    parts = urlsplit(url)
-    if parts.username is not None or parts.password is not None or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    if parts.username is not None or parts.password is not None or not host:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
 
 
 class ProviderSettings(ComponentSettings):
