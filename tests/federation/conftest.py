@@ -42,7 +42,7 @@ def free_port():
 
 
 def wait_for(url, process, log):
-    deadline = monotonic() + 30
+    deadline = monotonic() + 120
     while True:
         try:
             httpx2.get(url, timeout=2)
