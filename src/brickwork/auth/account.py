@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from brickwork.auth.credentials import Identity, check_origin, session_cookie
+from brickwork.auth.credentials import Identity, check_origin, own_session, recent_session, session_cookie
 from brickwork.auth.sessions import Kept, SignIn
 from brickwork.errors import NotFoundError, PermissionDeniedError
 from brickwork.kernel.ids import parse_id
@@ -206,17 +206,12 @@ class Account:
     # -- inside --------------------------------------------------------------------------------------------------------
 
     def own(self, call: "Call") -> Kept:
-        """The caller's session. A key, which may be a narrow one, has no business with the account, nor has an impersonator."""
-        session = self._identity(call).session
-        if session is None or session.impersonator is not None:
-            raise PermissionDeniedError("this is for people's own accounts", permission="account")
-        return session
+        """As `own_session`."""
+        return own_session(self._auth, call.headers)
 
     def recent(self, call: "Call") -> Kept:
-        """The caller's session, if the caller signed in a short while ago."""
-        session = self.own(call)
-        self._auth.sessions.check_recent(session)
-        return session
+        """As `recent_session`."""
+        return recent_session(self._auth, call.headers)
 
     def _identity(self, call: "Call") -> Identity:
         identity = self._auth.identify(call.headers)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 #: The session's cookie, which over HTTPS has a prefix: no page of a neighbouring host can set it then, nor plain HTTP (RFC
 #: 6265bis, 4.1.3.2), so that nobody is made to work in a session that was begun for them.
-COOKIE, SECURE_COOKIE = "brickwork_session", "__Host-brickwork_session"
+PREFIX = "__Host-"
+COOKIE, SECURE_COOKIE = "brickwork_session", f"{PREFIX}brickwork_session"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -64,7 +65,7 @@ def identify(auth: "Auth", headers: Mapping[str, str], method: str) -> Identity 
         if scheme.lower() != "bearer" or not token.strip():
             raise UnauthenticatedError("Authorization takes a bearer token (RFC 6750)")
         return _bearer(auth, token.strip())
-    cookie = _cookie(headers.get("cookie", ""), cookie_name(auth.settings, headers))
+    cookie = read_cookie(headers, cookie_name(auth.settings, headers))
     if cookie is None:
         return None
     if method not in SAFE:
@@ -113,12 +114,38 @@ def cookie_name(settings: "AuthSettings", headers: Mapping[str, str]) -> str:
 
 def session_cookie(settings: "AuthSettings", headers: Mapping[str, str], token: str, seconds: int) -> str:
     """The Set-Cookie header that keeps a session's token in the browser for `seconds`; 0 takes it away."""
-    name = cookie_name(settings, headers)
-    return f"{name}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{'; Secure' if name == SECURE_COOKIE else ''}"
+    return set_cookie(cookie_name(settings, headers), token, seconds)
 
 
-def _cookie(header: str, wanted: str) -> str | None:
-    for part in header.split(";"):
+def set_cookie(name: str, value: str, seconds: int) -> str:
+    """A Set-Cookie header for the whole site that scripts can't read, and that doesn't come where another site's page asks,
+    except when it leads here. One with the prefix goes over HTTPS only."""
+    return f"{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{'; Secure' if name.startswith(PREFIX) else ''}"
+
+
+def own_session(auth: "Auth", headers: Mapping[str, str]) -> Kept:
+    """The caller's session. A key, which may be a narrow one, has no business with the account, nor has an impersonator."""
+    identity = auth.identify(headers)
+    if identity is None or identity.session is None:
+        raise PermissionDeniedError("a session is needed for this, not a key", permission="session")
+    if identity.session.impersonator is not None:
+        raise PermissionDeniedError("this is for people's own accounts", permission="account")
+    return identity.session
+
+
+def recent_session(auth: "Auth", headers: Mapping[str, str]) -> Kept:
+    """The caller's session, if the caller signed in a short while ago, by means that aren't one tenant's alone: those must not
+    be a way to others."""
+    session = own_session(auth, headers)
+    if session.confined:
+        raise PermissionDeniedError("this session is one of a tenant's own sign-in; sign in by other means", permission="account")
+    auth.sessions.check_recent(session)
+    return session
+
+
+def read_cookie(headers: Mapping[str, str], wanted: str) -> str | None:
+    """The value of a request's cookie; None where it is empty or absent."""
+    for part in headers.get("cookie", "").split(";"):
         name, _, value = part.strip().partition("=")
         if name == wanted and value:
             return value

@@ -1,6 +1,6 @@
 """`platform.auth.members` and `platform.auth.groups`: who belongs to the tenant, and to which of its groups."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -141,17 +141,21 @@ class Members:
         """Join with an invitation's token. Who has no account under that address yet gets one, with `name` and `password`; who
         has one shows the password, or is `user`, whom the caller has signed in. Raises `UnauthenticatedError` and
         `ValidationError`."""
+        return self.accept_as(token, lambda email: self._joining(email, name, password, user))
+
+    def accept_as(self, token: str, joining: Callable[[str], User]) -> User:
+        """As `accept`, for whoever `joining` gives for the invitation's address: whose account it is was shown by other means."""
         tenant = _tenant_of(token, PREFIX)
         with self._auth.platform.context(tenant=tenant, actor="invitation"):
             row = self._pending(token)
-            joining = self._joining(row.email, name, password, user)
-            with self._auth.platform.context(actor=joining.actor), self._auth.changing() as transaction:
+            user = joining(row.email)
+            with self._auth.platform.context(actor=user.actor), self._auth.changing() as transaction:
                 again = transaction.session.get(InvitationRow, (tenant, row.id), with_for_update=True)
                 if again is None or again.accepted_at is not None:
                     raise _unusable()
                 again.accepted_at = self._auth.now()
-                self.add(joining, roles=row.roles)
-            return joining
+                self.add(user, roles=row.roles)
+            return user
 
     def invitations(self) -> Sequence[Invitation]:
         """Those that wait, at most 500."""

@@ -47,6 +47,8 @@ class SessionRow(TenantScoped, Identified, Base):
     tenant: Mapped[str | None] = mapped_column(String(64))
     #: Who acts as the user, for an impersonation.
     impersonator: Mapped[str | None] = mapped_column(String(200))
+    #: Whether it stays in its tenant, because it was begun by means that are that tenant's alone.
+    confined: Mapped[bool] = mapped_column(default=False)
     agent: Mapped[str] = mapped_column(String(200))
     address: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]

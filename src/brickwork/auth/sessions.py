@@ -57,6 +57,7 @@ class Kept(BaseModel):
     user_id: UUID
     tenant: str | None
     impersonator: str | None
+    confined: bool
     created_at: datetime
     expires_at: datetime
     seen_at: datetime
@@ -75,6 +76,8 @@ class SignIn:
     tenant: str | None
     tenants: tuple[str, ...]
     expires_at: datetime
+    #: The session's.
+    id: UUID
 
 
 @attrs.frozen
@@ -130,11 +133,15 @@ class Sessions:
                 raise UnauthenticatedError("the password or the second factor was changed meanwhile")
             return self._signed_in(transaction, present(now), tenant, address, agent)
 
-    def begin(self, user: User, *, tenant: str | None = None, address: str = "", agent: str = "") -> SignIn:
-        """A session for a person who has shown who they are by other means. Raises `UnauthenticatedError` for one who is
-        disabled, and `PermissionDeniedError` for a tenant that the person is no member of."""
+    def begin(
+        self, user: User, *, tenant: str | None = None, address: str = "", agent: str = "", confined: bool = False
+    ) -> SignIn:
+        """A session for a person who has shown who they are by other means. A `confined` one stays in its tenant, as it must
+        where the means are that tenant's alone. Raises `UnauthenticatedError` for one who is disabled, and
+        `PermissionDeniedError` for a tenant that the person is no member of."""
         with self._auth.system() as transaction:
-            return self._signed_in(transaction, present(self._admitted(transaction, user.id)), tenant, address, agent)
+            person = present(self._admitted(transaction, user.id))
+            return self._signed_in(transaction, person, tenant, address, agent, confined=confined)
 
     def impersonate(self, id: UUID | str, *, reason: str) -> SignIn:
         """A session of an hour in which the context's actor acts as another member of the tenant. What is done in it is audited
@@ -171,11 +178,12 @@ class Sessions:
         return kept
 
     def choose(self, token: str, tenant: str) -> SignIn:
-        """Let a session work in another tenant of its person's. The token is replaced, as at every change of rights; the
-        session ends when it would have ended."""
+        """Let a session work in another tenant of its person's. It is the same session, but the token is replaced, as at every
+        change of rights; it ends when it would have ended."""
         kept = self.find(token)
-        if kept.impersonator is not None:
-            raise PermissionDeniedError("an impersonation stays in its tenant", permission="tenant")
+        if kept.impersonator is not None or kept.confined:
+            what = "an impersonation" if kept.impersonator is not None else "a session by a tenant's own sign-in"
+            raise PermissionDeniedError(f"{what} stays in its tenant", permission="tenant")
         with self._auth.system() as transaction:
             user = present(self._admitted(transaction, kept.user_id))
             row = transaction.session.get(SessionRow, (SYSTEM_TENANT, kept.id), with_for_update=True)
@@ -183,7 +191,7 @@ class Sessions:
                 raise UnauthenticatedError("the session is over; sign in again")
             transaction.session.expunge(row)
             self._drop(transaction, SessionRow.id == kept.id)
-            return self._store(transaction, user, tenant, row.expires_at, row.address, row.agent, begun=row.created_at)
+            return self._store(transaction, user, tenant, row.expires_at, row.address, row.agent, replaces=row)
 
     def check_recent(self, session: Kept) -> None:
         """Raise `SignInAgainError` unless the person signed in within the last `auth.recent_minutes`: who finds an open
@@ -224,6 +232,10 @@ class Sessions:
         """End a person's sessions, and those in which the person acts as another, in a transaction of the system's."""
         self._drop(transaction, theirs(user), *([SessionRow.id != but] if but is not None else []))
 
+    def end_some(self, transaction: "Transaction", ids: Sequence[UUID]) -> int:
+        """End these sessions, in a transaction of the system's; returns how many there were."""
+        return len(self._drop(transaction, SessionRow.id.in_(ids)))
+
     def expire(self) -> int:
         """Forget sessions that are over."""
         now = self._auth.now()
@@ -238,14 +250,17 @@ class Sessions:
             raise UnauthenticatedError("the account is disabled")
         return row
 
-    def _signed_in(self, transaction: "Transaction", user: User, tenant: str | None, address: str, agent: str) -> SignIn:
-        made = self._store(transaction, user, tenant, self._auth.now() + self._lifetime, address, agent)
+    def _signed_in(
+        self, transaction: "Transaction", user: User, tenant: str | None, address: str, agent: str, *, confined: bool = False
+    ) -> SignIn:
+        expires = self._auth.now() + self._lifetime
+        made = self._store(transaction, user, tenant, expires, address, agent, confined=confined)
         transaction.publish(UserSignedIn(user=str(user.id), address=address[:64]))
         return made
 
     def _store(
         self, transaction: "Transaction", user: User, tenant: str | None, expires: datetime, address: str = "", agent: str = "",
-        *, impersonator: str | None = None, begun: datetime | None = None,
+        *, impersonator: str | None = None, confined: bool = False, replaces: SessionRow | None = None,
     ) -> SignIn:  # fmt: skip
         token, now = secret.make(PREFIX), self._auth.now()
         tenants = self._tenants(transaction, user.id)
@@ -253,10 +268,13 @@ class Sessions:
         if chosen is not None and chosen not in tenants:
             raise PermissionDeniedError(f"{user.email} is no member of this tenant", permission="tenant")
         row = SessionRow(tenant_id=SYSTEM_TENANT, digest=secret.digest(token), user_id=user.id, tenant=chosen, agent=agent[:200],
-                         address=address[:64], impersonator=impersonator, created_at=begun or now, seen_at=now,
+                         address=address[:64], impersonator=impersonator, confined=confined, created_at=now, seen_at=now,
                          expires_at=expires)  # fmt: skip
+        if replaces is not None:
+            row.id, row.created_at = replaces.id, replaces.created_at
         transaction.session.add(row)
-        return SignIn(token, user, chosen, tuple(tenants), expires)
+        transaction.flush()
+        return SignIn(token, user, chosen, tuple(tenants), expires, row.id)
 
     def _drop(self, transaction: "Transaction", *where: object) -> Sequence[str]:
         statement = delete(SessionRow).where(SessionRow.tenant_id == SYSTEM_TENANT, *where).returning(SessionRow.digest)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from brickwork.auth.events import (
     PasswordResetAsked,
     PasswordResetRequested,
 )
-from brickwork.auth.models import TokenRow, UserRow
+from brickwork.auth.models import PasskeyRow, TokenRow, UserRow
 from brickwork.errors import DuplicateError, NotFoundError, UnauthenticatedError, ValidationError
 from brickwork.kernel.context import SYSTEM_TENANT
 from brickwork.kernel.ids import parse_id
@@ -215,6 +215,14 @@ class Users:
         if row.password is not None and passwords.outdated(row.password):
             self._rehash(row, password)
         return row
+
+    def keeps_a_way(self, transaction: "Transaction", id: UUID) -> bool:
+        """Whether the person can sign in by what auth keeps. The person's row is locked until the transaction ends, so that two
+        callers can't take the last two ways away at once."""
+        row = transaction.session.get(UserRow, (SYSTEM_TENANT, id), with_for_update=True)
+        passkeys = select(PasskeyRow.id).where(PasskeyRow.tenant_id == SYSTEM_TENANT, PasskeyRow.user_id == id).limit(1)
+        has_password = row is not None and row.password is not None
+        return has_password or transaction.execute(passkeys).first() is not None
 
     def use_code(self, id: UUID, code: str) -> bool:
         """Whether a code of the app, or a recovery code, is good. It is used up."""
