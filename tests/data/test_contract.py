@@ -35,8 +35,8 @@ class WritesAnyway(SqliteBackend):
 class ScopeStays(SqliteBackend):
     """Admits every tenant, whatever the transaction's scope."""
 
-    def begin(self, connection, scope, stamp, *, readonly, wait=True):
-        super().begin(connection, scope, stamp, readonly=readonly, wait=wait)
+    def begin(self, connection, scope, stamp, **options):
+        super().begin(connection, scope, stamp, **options)
         connection.connection.info["brickwork"].tenant = "*"
 
 

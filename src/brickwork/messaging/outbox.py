@@ -1,7 +1,6 @@
 """Writing what is owed: one row for each event and subscription, in the transaction that published the event."""
 
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert
@@ -91,4 +90,4 @@ def insert_rows(transaction: "Transaction", rows: list[dict[str, Any]]) -> None:
     transaction.owes = transaction.owes or bool(rows)
     for row in rows:
         values = {name: row[name] for name in _COLUMNS if name != "tenant_id"}
-        transaction.last.append(partial(_INSERT.send, parameters=values))
+        transaction.last.append(_INSERT.bound(transaction, values))

@@ -8,7 +8,6 @@ brickwork registers on its connections, so a connection from elsewhere cannot wr
 import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from threading import Event
 from time import monotonic, sleep
@@ -23,7 +22,7 @@ from sqlalchemy.pool import QueuePool
 from brickwork.data.audit import insert_entry
 from brickwork.data.guard import Scope
 from brickwork.data.models import SYSTEM_TENANT, is_audited
-from brickwork.data.port import Engines
+from brickwork.data.port import Bound, Engines
 from brickwork.errors import (
     BrickworkError,
     BrokenReferenceError,
@@ -80,7 +79,16 @@ class SqliteBackend:
         read = self._engine(pool_size=self._pool_size, pragmas=("query_only = on",))
         return Engines(read, write)
 
-    def begin(self, connection: Connection, scope: Scope, stamp: str, *, readonly: bool, wait: bool = True) -> None:
+    def begin(
+        self,
+        connection: Connection,
+        scope: Scope,
+        stamp: str,
+        *,
+        readonly: bool,
+        wait: bool = True,
+        first: Callable[[], Bound] | None = None,
+    ) -> Bound | None:
         session: _Session = connection.connection.info["brickwork"]
         session.tenant = SYSTEM_TENANT if scope.system else scope.tenant
         if not readonly:
@@ -90,6 +98,13 @@ class SqliteBackend:
             driver.execute("BEGIN")
         else:
             self._begin_write(driver, wait=wait)
+        return None if first is None else _run(driver, first())
+
+    def commit(self, connection: Connection, last: Sequence[Bound]) -> None:
+        driver: Any = connection.connection.driver_connection
+        for statement in last:
+            _run(driver, statement)
+        driver.commit()
 
     def _begin_write(self, driver: Any, *, wait: bool) -> None:
         """Become the one writer. SQLite's own busy handler sleeps up to 100 ms between two looks; writes take less than one."""
@@ -158,9 +173,6 @@ class SqliteBackend:
 
     def signal(self, engines: Engines, channel: str) -> None:
         """Listeners notice every commit."""
-
-    def together(self, connection: Connection) -> AbstractContextManager[None]:
-        return nullcontext()
 
     def lock_schema(self, connection: Connection) -> None:
         """The transaction has begun with BEGIN IMMEDIATE, which admits one writer."""
@@ -361,3 +373,11 @@ def _dialect() -> Any:
 
 
 _DIALECT = _dialect()
+
+
+def _run(driver: Any, statement: Bound) -> Bound:
+    cursor = driver.execute(statement.sql, statement.values)
+    if cursor.description:
+        statement.numbers = [row[0] for row in cursor.fetchall()]
+    statement.count = cursor.rowcount
+    return statement
