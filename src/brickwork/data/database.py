@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import cached_property, partial
 from pathlib import Path
@@ -123,11 +123,45 @@ class Database:
         finally:
             self._release(connection)
         if not readonly:
-            self._tell_committed(transaction)
+            for part in (transaction, *transaction.parts):
+                part.committed = True
+                self._tell_committed(part)
+
+    @contextmanager
+    def elevated(self, context: Context) -> Iterator[Transaction]:
+        """A transaction for `context`, which is the system's. Where a tenant's is open it is a part of that, kept or undone with
+        it; what is published in it is the system's all the same."""
+        current = self._joinable()
+        if current is None:
+            with self.begin(context) as transaction:
+                yield transaction
+            return
+        if current.scope.system:
+            with current.speaking_as(context), current.joined():
+                yield current
+            return
+        current.flush()
+        part = Transaction(self, current.connection, context, guard.Scope(None, system=True), current.readonly)
+        try:
+            with nullcontext() if current.readonly else current.joined(apart=True):
+                self.stamp(part)
+                self._current.set(part)
+                yield part
+                self._finish(part)
+                with self._typed_errors():
+                    self.backend.run(part.connection, part.last)
+        finally:
+            self._current.set(current)
+            part.end(committed=False)
+            if not current.broken:
+                self.stamp(current)
+        current.parts.append(part)
 
     def stamp(self, transaction: Transaction) -> None:
-        """Tell the database's audit triggers who writes in `transaction` from now on."""
-        self.backend.stamp(transaction.connection, _stamp(transaction.context, self.clock))
+        """Hold the connection to the scope of `transaction`, and tell the audit triggers who writes from now on."""
+        transaction.connection.execution_options(brickwork_scope=transaction.scope)
+        stamp = "" if transaction.readonly else _stamp(transaction.context, self.clock)
+        self.backend.stamp(transaction.connection, transaction.scope, stamp)
 
     def migrate(self) -> None:
         """Bring the schema to what the platform's components need; see `brickwork.data.schema`."""
@@ -240,14 +274,9 @@ class Database:
         return current
 
     def _commit(self, transaction: Transaction, outer: Any) -> None:
-        try:
+        with self._typed_errors():
             self.backend.commit(transaction.connection, transaction.last)
             outer.commit()  # SQLAlchemy's own; there is nothing left to do for the database
-        except Exception as error:
-            known = self.backend.translate(error)
-            if known is None:
-                raise
-            raise known from None
 
     def _begun(self, context: Context, scope: guard.Scope, readonly: bool, first: Opening | None) -> Transaction:
         """A transaction for `scope` that has begun."""
@@ -305,10 +334,15 @@ class Database:
 
     def _begin(self, transaction: Transaction, stamp: str, first: Opening | None, *, wait: bool) -> None:
         connection, scope, readonly = transaction.connection, transaction.scope, transaction.readonly
+        opening = None if first is None else partial(first, transaction)
+        with self._typed_errors():
+            transaction.opened = self.backend.begin(connection, scope, stamp, readonly=readonly, wait=wait, first=opening)
+
+    @contextmanager
+    def _typed_errors(self) -> Iterator[None]:
+        """A block whose statements go past SQLAlchemy, which would have the errors translated."""
         try:
-            opening = None if first is None else partial(first, transaction)
-            opened = self.backend.begin(connection, scope, stamp, readonly=readonly, wait=wait, first=opening)
-            transaction.opened = opened
+            yield
         except Exception as error:
             known = self.backend.translate(error)
             if known is None:

@@ -79,13 +79,17 @@ class DatabaseBackend(Protocol):
         """
         ...
 
-    def commit(self, connection: Connection, last: Sequence[Bound]) -> None:
-        """Run the statements `last`, in their order, and commit, in one round trip unless there are very many. Raises the
-        driver's error of the first that fails; nothing is committed then."""
+    def run(self, connection: Connection, statements: Sequence[Bound]) -> None:
+        """Run the statements in their order, in one round trip unless there are very many. Raises the driver's error of the
+        first that fails."""
         ...
 
-    def stamp(self, connection: Connection, stamp: str) -> None:
-        """Replace the stamp for the rest of the transaction."""
+    def commit(self, connection: Connection, last: Sequence[Bound]) -> None:
+        """As `run`, and commit in the same round trip; where one fails, nothing is committed."""
+        ...
+
+    def stamp(self, connection: Connection, scope: Scope, stamp: str) -> None:
+        """Hold what follows in the transaction to `scope`, under another stamp; that is empty in a reading transaction."""
         ...
 
     def protect(self, connection: Connection, tables: Sequence[Table]) -> None:

@@ -64,7 +64,7 @@ BEGIN RAISE EXCEPTION 'brickwork: append-only' USING ERRCODE = 'BW001'; END $$;
 """,
 )
 
-#: Statements that go out at once at the end of a transaction.
+#: Statements that go out in one message.
 _MESSAGE = 500
 
 _NOTE = text("SELECT brickwork_note(:tenant_id, :at, :actor, :action, :entity, :record_id, :after, :reason, :correlation_id)")
@@ -125,20 +125,27 @@ class PostgresBackend:
         message.send()
         return opened
 
+    def run(self, connection: Connection, statements: Sequence[Bound]) -> None:
+        for start in range(0, len(statements), _MESSAGE):
+            message = self._message(connection.connection.driver_connection)
+            for statement in statements[start : start + _MESSAGE]:
+                message.bind(statement)
+            message.send()
+
     def commit(self, connection: Connection, last: Sequence[Bound]) -> None:
-        driver = connection.connection.driver_connection
-        message = self._message(driver)
-        for n, statement in enumerate(last, 1):
+        many = len(last) - len(last) % _MESSAGE
+        self.run(connection, last[:many])
+        message = self._message(connection.connection.driver_connection)
+        for statement in last[many:]:
             message.bind(statement)
-            if n % _MESSAGE == 0:
-                message.send()
-                message = self._message(driver)
         message.add("COMMIT")
         if message.send() != b"COMMIT":
             raise TransactionError("a statement of this transaction failed without being noticed, so nothing of it was kept")
 
-    def stamp(self, connection: Connection, stamp: str) -> None:
-        connection.execute(text("SELECT set_config('brickwork.stamp', :stamp, true)"), {"stamp": stamp})
+    def stamp(self, connection: Connection, scope: Scope, stamp: str) -> None:
+        settings = {"tenant": SYSTEM_TENANT if scope.system else scope.tenant or "", "stamp": stamp}
+        statement = "SELECT set_config('brickwork.tenant', :tenant, true), set_config('brickwork.stamp', :stamp, true)"
+        connection.execute(text(statement), settings)
 
     def protect(self, connection: Connection, tables: Sequence[Table]) -> None:
         schema = connection.scalar(text("SELECT current_schema()"))

@@ -89,10 +89,7 @@ class SqliteBackend:
         wait: bool = True,
         first: Callable[[], Bound] | None = None,
     ) -> Bound | None:
-        session: _Session = connection.connection.info["brickwork"]
-        session.tenant = SYSTEM_TENANT if scope.system else scope.tenant
-        if not readonly:
-            self.stamp(connection, stamp)
+        self.stamp(connection, scope, stamp)
         driver: Any = connection.connection.driver_connection
         if readonly:
             driver.execute("BEGIN")
@@ -100,10 +97,14 @@ class SqliteBackend:
             self._begin_write(driver, wait=wait)
         return None if first is None else _run(driver, first())
 
-    def commit(self, connection: Connection, last: Sequence[Bound]) -> None:
+    def run(self, connection: Connection, statements: Sequence[Bound]) -> None:
         driver: Any = connection.connection.driver_connection
-        for statement in last:
+        for statement in statements:
             _run(driver, statement)
+
+    def commit(self, connection: Connection, last: Sequence[Bound]) -> None:
+        self.run(connection, last)
+        driver: Any = connection.connection.driver_connection
         driver.commit()
 
     def _begin_write(self, driver: Any, *, wait: bool) -> None:
@@ -120,8 +121,11 @@ class SqliteBackend:
             sleep(pause)
             pause = min(pause * 1.2, 0.005)
 
-    def stamp(self, connection: Connection, stamp: str) -> None:
+    def stamp(self, connection: Connection, scope: Scope, stamp: str) -> None:
         session: _Session = connection.connection.info["brickwork"]
+        session.tenant = SYSTEM_TENANT if scope.system else scope.tenant
+        if not stamp:
+            return
         values = orjson.loads(stamp)
         session.actor = values["actor"]
         session.correlation_id = values["correlation_id"]
