@@ -28,8 +28,8 @@ class Transaction:
         self.readonly = readonly
         #: What was published in this transaction, in order.
         self.events: list[object] = []
-        #: Whether deliveries of its events were stored with it.
-        self.owes = False
+        #: The deliveries of its events that are stored with it.
+        self.owes: list[Any] = []
         #: Whether messages for listeners were stored with it.
         self.tells = False
         #: What the system did as a part of this transaction.
