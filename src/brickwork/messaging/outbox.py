@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from sqlalchemy import bindparam, insert
+from sqlalchemy import bindparam, insert, literal_column
 
 from brickwork.data.port import Bound
 from brickwork.data.prepared import Prepared
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 _table: Any = DeliveryRow.__table__
 _COLUMNS = ("tenant_id", "subscription", "queue", "ordering", "event_id", "event", "due_at", "taken", "failures")
-_INSERT = Prepared(
-    insert(_table).values({name: bindparam(name, type_=_table.c[name].type) for name in _COLUMNS}).returning(_table.c.id)
-)
+_VALUES: dict[str, Any] = {name: bindparam(name, type_=_table.c[name].type) for name in _COLUMNS}
+_INSERT = Prepared(insert(_table).values(_VALUES).returning(_table.c.id))
+#: An empty history tells that somebody named the time.
+_INSERT_LATER = Prepared(insert(_table).values({**_VALUES, "history": literal_column("'[]'")}).returning(_table.c.id))
 Row = dict[str, Any]
 
 
@@ -69,7 +70,11 @@ class Outbox:
     ) -> None:
         """Store what one subscription is owed, not before `due`."""
         now = self._database.clock.now()
-        self._insert(transaction, self._rows(transaction, event, (wanted,), now, due or now, cause), now)
+        rows = self._rows(transaction, event, (wanted,), now, due or now, cause)
+        if due is not None and due > now:
+            insert_rows(transaction, rows, _INSERT_LATER)
+        else:
+            self._insert(transaction, rows, now)
 
     def committed(self, transaction: "Transaction") -> bool:
         """Hand over what `transaction` stored as taken; whether there is something left for the relays."""
@@ -83,7 +88,7 @@ class Outbox:
         direct = len(transaction.owes)
         for row in rows:
             wanted = self._catalogue.subscriptions[row["subscription"]]
-            if row["due_at"] <= now and self._handover.admits(wanted, direct):
+            if self._handover.admits(wanted, direct):
                 row.update(taken=True, due_at=now + timedelta(seconds=self._settings.lease(wanted)))
                 direct += 1
         insert_rows(transaction, rows)
@@ -123,10 +128,10 @@ def delivery(tenant: str, wanted: Subscription, key: str | None, id: Any, text: 
     }
 
 
-def insert_rows(transaction: "Transaction", rows: list[Row]) -> None:
+def insert_rows(transaction: "Transaction", rows: list[Row], statement: Prepared = _INSERT) -> None:
     """Store deliveries, at the commit and in its round trip."""
     for row in rows:
         values = {name: row[name] for name in _COLUMNS if name != "tenant_id"}
-        statement = _INSERT.bound(transaction, values)
-        transaction.last.append(statement)
-        transaction.owes.append(Owed(row, statement))
+        bound = statement.bound(transaction, values)
+        transaction.last.append(bound)
+        transaction.owes.append(Owed(row, bound))

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Integer, and_, cast, delete, func, or_, select, update
 
 from brickwork.errors import BrickworkError, UnavailableError
+from brickwork.kernel.clock import Watch
 from brickwork.kernel.context import Context
 from brickwork.messaging.bell import Bell
 from brickwork.messaging.catalogue import Catalogue
 from brickwork.messaging.dead import DeadLetters
 from brickwork.messaging.handler import Subscription
 from brickwork.messaging.handover import give_back
+from brickwork.messaging.mend import mend
 from brickwork.messaging.models import DeliveryRow
 from brickwork.messaging.pace import LINGER, Pace
 from brickwork.messaging.port import MessageBroker, Parcel
@@ -67,6 +69,7 @@ class Relay:
         self._threads: list[threading.Thread] = []
         self._floors: dict[str, datetime] = {}
         self._looked: dict[str, float] = {}
+        self._watch = Watch(database.clock)
 
     def start(self) -> None:
         """Run in threads until `stop`."""
@@ -109,6 +112,8 @@ class Relay:
         known = [s for s in self._catalogue.subscriptions.values() if s.queue == queue]
         if not known:
             return []
+        if self._watch.set_back():
+            self.mend()
         with self._database.begin(Context(system=True)) as transaction:
             limited = [s for s in known if s.concurrency is not None]
             rows: list[Any] = []
@@ -124,6 +129,14 @@ class Relay:
             rows = [row for row in rows if not self._buried(transaction, row)]
         rows.sort(key=lambda row: int(row.id))
         return [Parcel(row.id, row.tenant_id, row.subscription, queue, row.event, row.failures > 0) for row in rows]
+
+    def mend(self) -> None:
+        """After the clock was set back, and at the start, when it may have been: let nothing wait until it has caught up."""
+        self._floors.clear()
+        for queue in self._queues or sorted({s.queue for s in self._catalogue.subscriptions.values()}):
+            known = [s for s in self._catalogue.subscriptions.values() if s.queue == queue]
+            with self._database.begin(Context(system=True)) as transaction:
+                mend(transaction, queue, known, self._now(), self._lease(known))
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
@@ -214,9 +227,12 @@ class Relay:
         return self._database.clock.now()
 
     def _run(self) -> None:
-        pause, empty, pace = 0.0, 0, Pace()
+        pause, empty, pace, mended = 0.0, 0, Pace(), False
         while not self._stop.is_set():
             try:
+                if not mended:
+                    self.mend()
+                    mended = True
                 moved = self.once()
                 pause = 0.0
                 if moved:

@@ -111,6 +111,7 @@ class Messaging:
 
         # straight from the database, whatever broker the settings name
         relay = self.relay([], broker=SqlBroker(self._platform, self.settings))
+        relay.mend()
         done = handled = 0
         while handled < most:
             parcels = [parcel for queue in self.queues() for parcel in relay.take(queue, BATCH)]
