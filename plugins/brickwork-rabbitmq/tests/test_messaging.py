@@ -154,7 +154,7 @@ class TestPolicies:
 
     def test_a_user_who_may_not_is_told_what_is_missing(self, make_platform, section, api):
         section["rabbitmq"] |= {"management_url": MANAGEMENT.replace("guest:guest", "guest:wrong")}
-        with pytest.raises(UnavailableError, match="401 .*policymaker"):
+        with pytest.raises(UnavailableError, match=r"401 .*policymaker"):
             make_platform(messaging=section).messaging.broker.setup(["default"])
 
 

@@ -42,8 +42,9 @@ class RabbitmqMessageBroker:
 
     def setup(self, queues: Sequence[str]) -> list[str]:
         dead = f"{self._settings.prefix}.dead"
-        limits = {"dead-letter-exchange": dead, "delivery-limit": self._settings.delivery_limit}
-        policies, arguments = self._policies, {"x-queue-type": "quorum"}
+        limits: dict[str, Any] = {"dead-letter-exchange": dead, "delivery-limit": self._settings.delivery_limit}
+        policies = self._policies
+        arguments: dict[str, Any] = {"x-queue-type": "quorum"}
         if policies is None:
             arguments |= {f"x-{name}": value for name, value in limits.items()}
         with self._channel() as channel:

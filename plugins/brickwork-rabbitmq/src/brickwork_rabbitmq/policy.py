@@ -33,7 +33,8 @@ class Policies:
         }
 
     def put(self, prefix: str, definition: dict[str, Any]) -> str:
-        """Set the policy of the queues of `prefix`, but the dead-letter queue; its name. Idempotent. Raises `UnavailableError`."""
+        """Set the policy of the queues of `prefix` but the dead-letter queue, and return its name. Can be repeated; raises
+        `UnavailableError`."""
         policy = {
             "pattern": rf"^{re.escape(prefix)}\.(?!dead$)",
             "definition": definition,

@@ -19,6 +19,8 @@ INSERT INTO pace SELECT :key, :now + :step WHERE :step <= :most
 ON CONFLICT (key) DO UPDATE SET even = max(even, :now) + :step WHERE max(even, :now) + :step - :now <= :most
 RETURNING even
 """
+#: No key is ahead by more than its limit admits, unless the clock was set back since.
+_MEND = "UPDATE pace SET even = :now + :most WHERE key = :key AND even > :now + :most"
 #: One in so many calls removes keys that are not ahead.
 _SWEEP = 1000
 
@@ -36,6 +38,7 @@ class EmbeddedLimits:
             now = time()
             if self._calls % _SWEEP == 0:
                 connection.execute("DELETE FROM pace WHERE even <= ?", (now,))
+            connection.execute(_MEND, {"key": key, "now": now, "most": most})
             row = connection.execute(_ADVANCE, {"key": key, "now": now, "step": step, "most": most}).fetchone()
             if row is not None:
                 return True, float(row[0]) - now
