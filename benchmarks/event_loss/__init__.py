@@ -153,10 +153,19 @@ class Battle:
         with (self._folder / "worker.log").open("wb") as log:
             process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
             try:
+                self._await_start(process)
                 yield process
             finally:
                 process.send_signal(signal.SIGTERM)
                 process.wait(60)
+
+    def _await_start(self, process: subprocess.Popen[bytes]) -> None:
+        """Attack only once it runs: a broker that is away at the start is told, and the worker ends."""
+        deadline = time.monotonic() + 60
+        while b"handling" not in (self._folder / "worker.log").read_bytes():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("the worker did not start")
+            time.sleep(0.1)
 
     @contextlib.contextmanager
     def _broker(self) -> Iterator[list[Attack]]:
