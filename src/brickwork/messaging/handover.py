@@ -105,6 +105,7 @@ class HandOver:
                     pace.moved(sent)
                     if not self._closed and sent < BATCH // 2:
                         pace.linger()
+                    self._look()  # it may go on like this for long, and the queue fill up
             except BrickworkError as error:
                 log.warning("events are left to the relays for now: %s", error.message)
             except Exception:

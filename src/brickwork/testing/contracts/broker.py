@@ -303,6 +303,30 @@ class BrokerContract:
             taken = select(DeliveryRow.event).where(DeliveryRow.taken)
             assert len(transaction.execute(taken).all()) == 40
 
+    def test_a_publisher_leaves_to_the_relays_what_a_full_queue_has_no_room_for(
+        self, make_platform: PlatformMaker, broker_section: Mapping[str, Any]
+    ) -> None:
+        platform = make_platform(messaging={"window": 3, "in_server": False, **broker_section})
+
+        @handles(Knocked, name="open")
+        def open_(platform: Platform, event: Knocked) -> None: ...
+
+        platform.messaging.subscribe(open_)
+        platform.messaging.broker.setup(["default"])
+        if platform.messaging.broker.local:
+            return  # nothing is handed over
+        self.answered(platform)
+
+        def left() -> bool:
+            """Publish without a pause, until one is left."""
+            self.knock(platform, "front", 1)
+            with platform.system_context(reason="test"), platform.transaction() as transaction:
+                kept = select(DeliveryRow.id).where(DeliveryRow.taken.is_(False))
+                return transaction.execute(kept).first() is not None
+
+        until(left)
+        assert platform.messaging.broker.depth("default") >= 3
+
     def answered(self, platform: Platform) -> None:
         """Wait until the publisher knows that the broker is there."""
         wanted = platform.messaging.catalogue.subscriptions["open"]
