@@ -1,4 +1,4 @@
-"""The state of a circuit and the steps between its states (Nygard, "Release It!", 2nd edition, section 5.2): closed, open, half-open.
+"""The state of a circuit and the steps between its states (Nygard, "Release It!", 2nd edition, 5.2): closed, open, half-open.
 
 Steps are pure: each gives the next circuit, or None where there is nothing to do.
 """
