@@ -20,7 +20,8 @@ StickyKey = Annotated[str, StringConstraints(pattern=r"^(random|address|user|ten
 
 _TARGET = re.compile(r"(?P<host>\[[^\]]+\]|[^:\s]+):(?P<port>\d+)(?:\s+weight=(?P<weight>\d+))?\Z")
 _SEGMENT = r"[A-Za-z0-9._~!$&'()+,;=:@%-]+"
-_PATH = rf"^/(({_SEGMENT}|\{{[a-z][a-z0-9_]*\}})(/({_SEGMENT}|\{{[a-z][a-z0-9_]*\}}))*)?(/|/?\*)?$"
+_STEP = rf"({_SEGMENT}|\{{[a-z][a-z0-9_]*\}})"
+_PATH = rf"^/(\*|{_STEP}(/{_STEP})*(/|/\*)?)?$"
 
 
 class Target(Model):
@@ -151,13 +152,14 @@ class HealthChecks(Model):
 class BreakerPolicy(Model):
     """Opens the circuit to a target that fails: requests are answered 503 at once, or go to another target."""
 
-    #: Failures within `window` seconds that open it.
+    #: So many failures within `window` seconds open it, if they are at least `failure_ratio` of all requests in it.
     failures: int = Field(5, ge=1)
+    failure_ratio: float = Field(0.5, gt=0, le=1)
     window: float = Field(10.0, gt=0)
     #: Seconds until it lets requests through again to see.
     open_for: float = Field(10.0, gt=0)
-    #: Requests at once that may see, and successes that close it.
-    half_open: int = Field(1, ge=1)
+    #: How many may see; all must succeed to close it.
+    probes: int = Field(1, ge=1)
 
 
 class Tls(Model):

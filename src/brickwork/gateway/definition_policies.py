@@ -18,6 +18,9 @@ HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\t\x20-\x7e]{0,4000}$
 #: A member of a JSON object, dotted: "patient.name".
 JsonPath = Annotated[str, StringConstraints(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)]
 Network = IPv4Network | IPv6Network
+_FRAMING = frozenset(
+    ("connection", "content-length", "expect", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "via")
+)
 
 
 class Model(BaseModel):
@@ -104,6 +107,13 @@ class HeaderChanges(Model):
     rename: dict[Token, Token] = {}
     set: dict[Token, HeaderValue] = {}
     add: dict[Token, HeaderValue] = {}
+
+    @model_validator(mode="after")
+    def _leaves_the_framing(self) -> "HeaderChanges":
+        for name in (*self.remove, *self.rename, *self.rename.values(), *self.set, *self.add):
+            if name.lower() in _FRAMING:
+                raise ValueError(f"{name} can't be changed: it says how messages are framed and connections are used")
+        return self
 
 
 class QueryChanges(Model):

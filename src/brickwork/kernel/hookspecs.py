@@ -53,6 +53,12 @@ def brickwork_flags() -> Sequence[Any]:  # type: ignore[empty-body]
 
 
 @hookspec
+def brickwork_gateway() -> Sequence[Any]:  # type: ignore[empty-body]
+    """Called when the gateway's definition is read. Returns parts of it (mappings, or paths of YAML files) that are merged with
+    those of `gateway.files`."""
+
+
+@hookspec
 def brickwork_permissions() -> Sequence[Any]:  # type: ignore[empty-body]
     """Called when the auth component is built. Returns `brickwork.auth.Permission` values: what roles may grant, besides what
     tenants define themselves."""
