@@ -56,9 +56,9 @@ def _load(path: Path) -> dict[str, Any]:
     return dict(_typed(document or {}, dict, str(path)))
 
 
-def _typed(value: Any, kind: type, where: str) -> Any:
+def _typed(value: Any, kind: type[list[Any]] | type[dict[str, Any]], where: str) -> Any:
     if not isinstance(value, kind):
-        expected = {list: "a list", dict: "a mapping"}[kind]
+        expected = "a list" if kind is list else "a mapping"
         raise DefinitionError(f"{where} takes {expected}, not {type(value).__name__}", field=where)
     return value
 

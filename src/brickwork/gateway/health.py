@@ -60,9 +60,7 @@ class InstanceHealth:
         if len(record.failures) >= passive.failures and record.rests_until <= now:
             record.failures.clear()
             record.rests_until = now + passive.window
-            log.warning(
-                "service %s: %s rests for %g s: it failed %d times", *self._of(instance), passive.window, passive.failures
-            )
+            log.warning("service %s: %s failed %d times and rests", *self._of(instance), passive.failures)
 
     def probed(self, instance: Instance, *, well: bool) -> None:
         """It was asked itself. What it says then outweighs how requests ended before."""

@@ -64,10 +64,9 @@ class Plan:
         size = policies.size
         self.most_request = size.request_bytes if size is not None else None
         self.most_answer = size.response_bytes if size is not None else None
+        personal = policies.rate_limit is not None and policies.rate_limit.by in ("user", "tenant", "key")
         #: Whether the caller must be known, and whether `guard` has anything to do.
-        self.identifies = self.auth is not None or (
-            self._limit is not None and self._limit.policy.by in ("user", "tenant", "key")
-        )
+        self.identifies = self.auth is not None or personal
         self.guarded = self.auth is not None or self._limit is not None
 
     def check_address(self, arrival: Arrival) -> None:

@@ -1,7 +1,7 @@
 """WebSockets through the gateway (RFC 6455): one to the client, one to the upstream, messages passed on in both directions.
 
-Each side is a connection of its own, with its own masking, pings and extensions; subprotocols, close codes and texts are passed on.
-A slow side makes the other wait, since a message is taken only when the one before it was passed on.
+Each side is a connection of its own, with its own masking, pings and extensions; subprotocols and close codes are passed on. A
+slow side makes the other wait, since a message is taken only when the one before it was passed on.
 """
 
 import asyncio
