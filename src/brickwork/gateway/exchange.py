@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from brickwork.gateway.upstream import Connection
 
 _SLASHES = re.compile(rb"/{2,}")
+#: Headers that may come from both sides.
+_SEVERAL = (b"vary", b"link")
 
 
 class ClientGoneError(Exception):
@@ -250,7 +252,7 @@ class Exchange:
         if plan.security:
             present = {name for name, _ in headers}
             headers += [pair for pair in plan.security if pair[0] not in present]
-        headers += extra
+        headers = _beside(headers, extra, cors=plan.cors is not None)
         most = plan.most_answer
         if most is not None and int(found.get(b"content-length", b"0")) > most and self._arrival.method != "HEAD":
             raise BadGatewayError(f"the upstream's answer is larger than {most} bytes")
@@ -311,3 +313,12 @@ def target_of(plan: Plan, arrival: Arrival, segments: int) -> bytes:
     query = arrival.query if plan.query is None else plan.query.apply(arrival.parameters())
     path = plan.service.path.encode() + path
     return path + b"?" + query if query else path
+
+
+def _beside(headers: Headers, extra: Headers, *, cors: bool) -> Headers:
+    """The upstream's headers and the gateway's. What the gateway says of itself, the upstream doesn't say too."""
+    replaced = {name for name, _ in extra if name not in _SEVERAL}
+    kept = [pair for pair in headers if pair[0] not in replaced]
+    if cors:
+        kept = [pair for pair in kept if not pair[0].startswith(b"access-control-")]
+    return kept + extra

@@ -131,7 +131,6 @@ async def _to_upstream(upstream: ClientConnection, receive: Receive, most: int |
                 return None
             data: str | bytes = message["text"] if message.get("text") is not None else message["bytes"]
             if most is not None and (len(data) if isinstance(data, bytes) else len(data.encode())) > most:
-                await upstream.close(CloseCode.GOING_AWAY)
                 return CloseCode.MESSAGE_TOO_BIG, f"a message takes at most {most} bytes"
             await upstream.send(data)
     await asyncio.Future()  # the other direction tells the client how the upstream ended

@@ -68,8 +68,8 @@ class Upstream:
                 threading.Thread(target=self._serve, args=(accepted, self.connections), daemon=True).start()
 
     def _serve(self, accepted, number):
-        with contextlib.suppress(OSError), accepted:
-            stream = accepted.makefile("rb")
+        # ValueError: the gateway gave up in the middle of a chunk
+        with contextlib.suppress(OSError, ValueError), accepted, accepted.makefile("rb") as stream:
             while (request := self._read(stream)) is not None:
                 request.connection = number
                 self.requests.append(request)
@@ -151,17 +151,18 @@ class Served:
         """One request on a connection of its own; a body that is an iterator goes in chunks."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            connection.putrequest(method, path, skip_accept_encoding=True)
+            connection.putrequest(method, path, skip_host="Host" in dict(headers), skip_accept_encoding=True)
             for name, value in dict(headers).items():
                 connection.putheader(name, value)
-            if body is not None and isinstance(body, bytes):
-                connection.putheader("Content-Length", str(len(body)))
-                connection.endheaders(body)
-            elif body is not None:
-                connection.putheader("Transfer-Encoding", "chunked")
-                connection.endheaders(body, encode_chunked=True)
-            else:
-                connection.endheaders()
+            with contextlib.suppress(ConnectionError):  # an answer may come before all of the body was taken
+                if body is not None and isinstance(body, bytes):
+                    connection.putheader("Content-Length", str(len(body)))
+                    connection.endheaders(body)
+                elif body is not None:
+                    connection.putheader("Transfer-Encoding", "chunked")
+                    connection.endheaders(body, encode_chunked=True)
+                else:
+                    connection.endheaders()
             got = connection.getresponse()
             return Answer(got.status, [(key.lower(), value) for key, value in got.getheaders()], got.read())
         finally:

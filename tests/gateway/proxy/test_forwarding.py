@@ -15,7 +15,11 @@ def test_a_body_in_chunks_goes_on_in_chunks_as_it_comes(simple):
     pieces = [bytes([n]) * 50_000 for n in range(100)]
     assert gateway.request("POST", "/", iter(pieces)).status == 200
     (request,) = api.requests
-    assert (request.body == b"".join(pieces), request["transfer-encoding"], request.all("content-length")) == (True, "chunked", [])
+    assert (request.body == b"".join(pieces), request["transfer-encoding"], request.all("content-length")) == (
+        True,
+        "chunked",
+        [],
+    )
 
 
 def test_a_large_body_goes_through_in_both_directions(simple, plain):
@@ -28,7 +32,9 @@ def test_a_large_body_goes_through_in_both_directions(simple, plain):
 
 
 def test_an_answer_in_chunks_and_one_until_the_connection_closes(simple):
-    gateway, api = simple(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n4\r\n two\r\n0\r\nX-Trailer: 1\r\n\r\n")
+    gateway, api = simple(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n4\r\n two\r\n0\r\nX-Trailer: 1\r\n\r\n"
+    )
     got = gateway.get()
     assert (got.body, got.all("x-trailer")) == (b"one two", [])
 
@@ -101,7 +107,11 @@ def test_the_upstream_is_told_of_the_client_and_not_by_the_client(simple):
 def test_a_trusted_proxy_is_believed_as_far_as_the_first_address_that_is_not_one(simple):
     trusted = {"gateway": {"trusted_proxies": ["127.0.0.0/8", "10.0.0.0/8"]}}
     gateway, api = simple(**trusted)
-    said = {"X-Forwarded-For": "1.1.1.1, 203.0.113.9, 10.0.0.2", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "api.example.org"}
+    said = {
+        "X-Forwarded-For": "1.1.1.1, 203.0.113.9, 10.0.0.2",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "api.example.org",
+    }
     gateway.request("GET", "/", headers={**said, "Via": "1.1 edge"})
     request = api.requests[0]
     assert request["x-forwarded-for"] == "1.1.1.1, 203.0.113.9, 10.0.0.2, 127.0.0.1"

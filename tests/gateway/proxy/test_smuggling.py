@@ -32,7 +32,15 @@ def test_what_could_be_read_in_two_ways_goes_no_further(simple, request_bytes):
 
 @pytest.mark.parametrize(
     "path",
-    ["/open/../admin/x", "/open/%2e%2e/admin/x", "/open/.%2E/admin/x", "/./admin/x", "/open%2f..%2fadmin", "/admin%2Fx", "/open\\admin"],
+    [
+        "/open/../admin/x",
+        "/open/%2e%2e/admin/x",
+        "/open/.%2E/admin/x",
+        "/./admin/x",
+        "/open%2f..%2fadmin",
+        "/admin%2Fx",
+        "/open\\admin",
+    ],
 )
 def test_a_path_that_an_upstream_would_resolve_in_its_own_way_is_refused(simple, path):
     gateway, api = simple()
