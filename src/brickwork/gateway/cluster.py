@@ -1,7 +1,6 @@
 """A service at run time: its instances, which of them gets the next request, and how each is doing."""
 
 import asyncio
-import ssl
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -9,7 +8,6 @@ from typing import TYPE_CHECKING
 import attrs
 from prometheus_client import Counter
 
-from brickwork.errors import DefinitionError
 from brickwork.gateway.balance import Place, balancer
 from brickwork.gateway.circuit import BreakerRule
 from brickwork.gateway.definition import Service
@@ -64,7 +62,7 @@ class Cluster:
         self._health = InstanceHealth(service.name, service.health)
         self._instances: Sequence[Instance] = ()
         self._pools: dict[Instance, Pool] = {}
-        self._tls = _context(service)
+        self._tls = tls_context(service)
         self._prober: asyncio.Task[None] | None = None
         rule = service.breaker
         self._rule = None if rule is None else BreakerRule(**rule.model_dump(), probe_timeout=_longest(service))
@@ -172,19 +170,6 @@ class Cluster:
         if instance.port == _DEFAULT_PORTS[self.service.protocol]:
             return host.encode()
         return f"{host}:{instance.port}".encode()
-
-
-def _context(service: Service) -> ssl.SSLContext | None:
-    if service.protocol == "http":
-        return None
-    from brickwork.gateway.definition import Tls
-
-    try:
-        return tls_context(service.tls or Tls())
-    except OSError as error:  # ssl.SSLError is one
-        raise DefinitionError(
-            f"service {service.name}: a file of tls can't be read: {error.strerror or error}", field="tls"
-        ) from None
 
 
 def _longest(service: Service) -> float:

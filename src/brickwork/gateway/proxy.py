@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from email.utils import formatdate
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -97,7 +98,8 @@ class Visit:
 class Proxy:
     """Serves the gateway's definition. It belongs to the event loop that it first serves in."""
 
-    def __init__(self, service: "GatewayService") -> None:
+    def __init__(self, service: "GatewayService", at_end: Callable[[], None] | None = None) -> None:
+        self._at_end = at_end
         self._platform = platform = service.platform
         self._definition = definition = service.definition
         self._trusted = definition.trusted_proxies
@@ -271,6 +273,8 @@ class Proxy:
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self.close()
+                if self._at_end is not None:
+                    await asyncio.to_thread(self._at_end)
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 

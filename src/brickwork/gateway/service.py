@@ -8,9 +8,11 @@ from brickwork.gateway.breaker import CircuitBreaker
 from brickwork.gateway.definition import Gateway
 from brickwork.gateway.definition_reading import read_definition
 from brickwork.gateway.discovery import Discovery
+from brickwork.gateway.policies import Plan
 from brickwork.gateway.proxy import Meters, Proxy
 from brickwork.gateway.registry import Registry
 from brickwork.gateway.settings import GatewaySettings
+from brickwork.gateway.upstream import tls_context
 from brickwork.kernel.component import Health
 
 if TYPE_CHECKING:
@@ -52,9 +54,18 @@ class GatewayService:
     def meters(self) -> Meters:
         return Meters(self.platform)
 
-    def app(self) -> Proxy:
-        """An ASGI application that serves the definition, for one event loop."""
-        return Proxy(self)
+    def app(self, *, own: bool = False) -> Proxy:
+        """An ASGI application that serves the definition, for one event loop. With `own` the platform is closed with it."""
+        return Proxy(self, at_end=self.platform.close if own else None)
+
+    def check(self) -> Gateway:
+        """The definition, if it could be served; raises `DefinitionError` where it asks for what is not there."""
+        for route in self.definition.routes:
+            for name in route.services:
+                Plan(self.definition, route, self.definition.service(name), self.platform)
+        for service in self.definition.services:
+            tls_context(service)
+        return self.definition
 
     def health(self) -> Health:
         """Whether every service that is served has instances."""

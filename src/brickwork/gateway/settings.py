@@ -14,6 +14,8 @@ class GatewaySettings(ComponentSettings):
     #: Where `brickwork gateway serve` listens.
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
+    #: Processes that serve.
+    workers: int = Field(1, ge=1, le=64)
     #: Seconds for which an unused connection to an upstream is kept; less than upstreams keep theirs.
     keepalive: float = Field(4.0, ge=0)
     #: Most connections of a process to one instance.

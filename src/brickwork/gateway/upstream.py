@@ -12,7 +12,8 @@ from typing import Any
 
 import httptools
 
-from brickwork.gateway.definition import Tls
+from brickwork.errors import DefinitionError
+from brickwork.gateway.definition import Service, Tls
 from brickwork.gateway.discovery.port import Instance
 from brickwork.gateway.errors import BadGatewayError, GatewayTimeoutError, NoTargetError, UnreachableError
 
@@ -332,12 +333,19 @@ class Pool:
         self._pruning = None if left is None else asyncio.get_running_loop().call_later(left, self._prune)
 
 
-def tls_context(tls: Tls) -> ssl.SSLContext:
-    """The context of a service's TLS; raises OSError where a file can't be read."""
-    context = ssl.create_default_context(cafile=tls.ca)
-    if not tls.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if tls.client_cert:
-        context.load_cert_chain(tls.client_cert, tls.client_key)
+def tls_context(service: Service) -> ssl.SSLContext | None:
+    """How a service's TLS is spoken, if it is; raises `DefinitionError` where a file can't be read."""
+    if service.protocol == "http":
+        return None
+    tls = service.tls or Tls()
+    try:
+        context = ssl.create_default_context(cafile=tls.ca)
+        if not tls.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if tls.client_cert:
+            context.load_cert_chain(tls.client_cert, tls.client_key)
+    except OSError as error:  # ssl.SSLError is one
+        told = f"service {service.name}: a file of tls can't be read: {error.strerror or error}"
+        raise DefinitionError(told, field="tls") from None
     return context
