@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+from contextlib import ExitStack
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -196,6 +197,27 @@ def test_a_store_that_holds_garbage_opens_and_closes_nothing(make_breaker, break
     assert breaker.state("up") is State.OPEN
 
 
+def test_a_circuit_that_nobody_tries_any_more_is_forgotten(make_breaker, breaker_stores):
+    now = breaker_stores[0].read("gone")[1]
+    breaker_stores[0].swap("gone", CLOSED, Circuit(State.OPEN, 1, now - 90_000))
+    breaker_stores[0].swap("lately", CLOSED, Circuit(State.OPEN, 1, now - 80_000))
+    make_breaker().refresh()
+    assert set(breaker_stores[1].troubled()[0]) == {"lately"}
+
+
+def test_what_is_forgotten_is_closed_and_leaves_no_figures(make_breaker):
+    breaker = make_breaker(failures=1, open_for=60)
+    turn = breaker.admit("up")
+    breaker.failed("up", turn)
+    assert not breaker.admit("up")
+    breaker.forget("up")
+    breaker.forget("up")
+    breaker.failed("up", turn)
+    assert breaker.state("up") is State.CLOSED
+    assert not next(iter(breaker._level.collect())).samples
+    assert not next(iter(breaker._refused.collect())).samples
+
+
 @pytest.mark.parametrize("rule", [{"failures": 0}, {"failure_ratio": 1.5}, {"open_for": -1}, {"probes": 0}, {"window": 0}])
 def test_a_rule_that_makes_no_sense_is_refused(rule):
     with pytest.raises(ValidationError, match=next(iter(rule))):
@@ -229,14 +251,15 @@ with Platform(["database"], settings={"database": {"url": sys.argv[1]}, "platfor
 def test_four_processes_together_let_just_five_probes_pass(make_platform, breaker_stores):
     platform = make_platform(components=["database"], migrated=False)
     store = EmbeddedBreakers(platform, ComponentSettings())
-    open_ = Circuit(State.OPEN, 1, 0.0)
-    store.swap("up", CLOSED, open_)
+    store.swap("up", CLOSED, Circuit(State.OPEN, 1, store.read("up")[1]))
     folder = str(platform.settings.platform.data_dir)
     command = [sys.executable, "-c", textwrap.dedent(PROCESS), platform.settings.database.url, folder]
-    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    assert [process.stdout.readline().strip() for process in processes] == ["open"] * 4
-    for process in processes:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    assert sum(int(process.communicate()[0]) for process in processes) == 5
+    with ExitStack() as stack:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        processes = [stack.enter_context(subprocess.Popen(command, **pipes)) for _ in range(4)]
+        assert [process.stdout.readline().strip() for process in processes] == ["open"] * 4
+        for process in processes:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        assert sum(int(process.communicate()[0]) for process in processes) == 5
     store.close()

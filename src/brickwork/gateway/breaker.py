@@ -9,6 +9,7 @@ While the store is away each process goes by what it sees itself.
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from queue import Empty, SimpleQueue
 from time import monotonic, time
@@ -25,6 +26,8 @@ from brickwork.kernel.component import Health
 log = logging.getLogger("brickwork.gateway")
 #: A step of `Circuit`, given what is stored and the time.
 Step = Callable[[Circuit, float], Circuit | None]
+#: Seconds after which a circuit that could be probed, and is not, belongs to an upstream that is gone.
+_ABANDONED = 86_400.0
 _LEVELS = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
 _turns = count(1)
 
@@ -57,7 +60,8 @@ class CircuitBreaker:
         self._lock = threading.Lock()
         self._work: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._level = Gauge("brickwork_gateway_circuit", "0 closed, 1 half-open, 2 open", ("upstream",), registry=metrics)
+        levels = "0 closed, 1 half-open, 2 open"
+        self._level = Gauge("brickwork_gateway_circuit", levels, ("upstream",), registry=metrics, multiprocess_mode="mostrecent")
         self._refused = Counter(
             "brickwork_gateway_circuit_refused", "Calls that a circuit refused", ("upstream",), registry=metrics
         )
@@ -95,15 +99,28 @@ class CircuitBreaker:
         """The call that got `turn` failed: no connection, no answer in time, or one that says the upstream is broken."""
         self._ended(key, turn, well=False)
 
+    def forget(self, key: str) -> None:
+        """Nothing is called by this key any more."""
+        with self._lock:
+            if self._known.pop(key, None) is not None:
+                with suppress(KeyError):
+                    self._level.remove(key)
+                with suppress(KeyError):
+                    self._refused.remove(key)
+
     def state(self, key: str) -> State:
         """As this process knows it."""
         known = self._known.get(key)
         return State.CLOSED if known is None else known.circuit.state
 
     def refresh(self) -> None:
-        """Learn what other processes have changed; raises `UnavailableError`."""
+        """Learn what other processes have changed, and let go of circuits that nobody has tried for a day; raises
+        `UnavailableError`."""
         began = monotonic()
         troubled, now = self.store.troubled()
+        for key, circuit in troubled.items():
+            if now - circuit.until > _ABANDONED:
+                self.store.swap(key, circuit, CLOSED)
         with self._lock:
             for key, known in self._known.items():
                 if known.learnt < began and not known.untold:
@@ -140,10 +157,10 @@ class CircuitBreaker:
 
     def _ended(self, key: str, turn: int, *, well: bool) -> None:
         with self._lock:
-            known = self._known[key]
-            circuit, rule = known.circuit, known.rule
-            if known.turn != turn:
+            known = self._known.get(key)
+            if known is None or known.turn != turn:
                 return
+            circuit, rule = known.circuit, known.rule
             if circuit.state is State.HALF_OPEN:
                 self._work.put(lambda: self._settle(key, known, circuit.period, well=well))
                 return

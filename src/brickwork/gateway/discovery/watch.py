@@ -28,15 +28,13 @@ class Meters:
 
     @classmethod
     def on(cls, registry: CollectorRegistry) -> "Meters":
+        def gauge(name: str, told: str) -> Gauge:
+            return Gauge(name, told, labels, registry=registry, multiprocess_mode="mostrecent")
+
         labels = ("service", "source")
         return cls(
-            Gauge("brickwork_gateway_instances", "Instances that a source knows", labels, registry=registry),
-            Gauge(
-                "brickwork_gateway_discovery_stale",
-                "1 while a source is away and the last known count",
-                labels,
-                registry=registry,
-            ),
+            gauge("brickwork_gateway_instances", "Instances that a source knows"),
+            gauge("brickwork_gateway_discovery_stale", "1 while a source is away and the last known count"),
             Counter("brickwork_gateway_discovery_failures", "Looks that failed", labels, registry=registry),
         )
 
