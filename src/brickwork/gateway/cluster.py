@@ -147,7 +147,7 @@ class Cluster:
         instances = self._discovery.instances(self.service.name)
         if instances is self._instances:
             return
-        self._instances = instances
+        former, self._instances = self._instances, instances
         self._balancer.update(instances)
         self._health.keep(instances)
         for gone in self._pools.keys() - set(instances):
@@ -155,6 +155,8 @@ class Cluster:
         if self._rule is not None:
             for instance in instances:
                 self._breaker.declare(self._key(instance), self._rule)
+            for key in set(map(self._key, former)) - set(map(self._key, instances)):
+                self._breaker.forget(key)
 
     def _pool(self, instance: Instance) -> Pool:
         pool = self._pools.get(instance)
