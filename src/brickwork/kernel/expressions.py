@@ -15,7 +15,12 @@ import cel
 
 from brickwork.errors import ExpressionError
 
-_SCALARS = (str, bool, int, float, type(None), datetime)
+
+class Ready(dict[str, Any]):
+    """Values that were made ready for CEL, for an expression that sees them often."""
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        super().__init__({key: _to_cel(item) for key, item in values.items()})
 
 
 class Expression:
@@ -56,11 +61,16 @@ class Expression:
             return self._program.execute(
                 cast(dict[str, Any], {name: _to_cel(values[name]) for name in self.names if name in values})
             )
+        except KeyError as error:
+            raise ExpressionError(f"expression {self.source!r} failed: there is no {error.args[0]!r}") from None
         except (ValueError, TypeError, RuntimeError) as error:
             raise ExpressionError(f"expression {self.source!r} failed: {str(error).split('. ')[0]}") from None
 
     def __repr__(self) -> str:
         return f"Expression({self.source!r})"
+
+
+_AS_THEY_ARE = (str, bool, int, float, type(None), datetime, Ready)
 
 
 @lru_cache(maxsize=4096)
@@ -70,7 +80,7 @@ def compile_expression(source: str) -> Expression:
 
 
 def _to_cel(value: object) -> object:
-    if isinstance(value, _SCALARS):
+    if isinstance(value, _AS_THEY_ARE):
         return value
     if isinstance(value, Decimal):
         return float(value)
