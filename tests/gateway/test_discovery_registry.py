@@ -6,9 +6,10 @@ import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import attrs
 import pytest
 
-from brickwork.errors import UnavailableError, ValidationError
+from brickwork.errors import PermissionDeniedError, UnavailableError, ValidationError
 from brickwork.gateway.discovery import Instance
 from brickwork.gateway.registry import Registry
 from brickwork.testing.contracts.broker import until
@@ -110,3 +111,12 @@ def test_an_instance_that_can_not_be_is_refused(gateway_platform, wrong, field):
     with pytest.raises(ValidationError) as caught, Registry(gateway_platform).register(**given):
         pytest.fail("it was registered")
     assert caught.value.field == field
+
+
+def test_nobody_announces_instances_through_the_product(gateway_platform):
+    """They would get the requests of other tenants."""
+    access = object()
+    caller = attrs.evolve(gateway_platform.current, tenant="alpha", access=access)
+    with gateway_platform.contexts.use(caller), pytest.raises(PermissionDeniedError, match="own code"):
+        gateway_platform.gateway.registry.register("billing", "10.0.0.1", 80).__enter__()
+    assert gateway_platform.gateway.registry.instances() == {}

@@ -16,7 +16,7 @@ from uuid import uuid4
 import attrs
 from sqlalchemy import delete, insert, select, update
 
-from brickwork.errors import BrickworkError, DuplicateError, ValidationError
+from brickwork.errors import BrickworkError, DuplicateError, PermissionDeniedError, ValidationError
 from brickwork.gateway.discovery.port import Instance
 from brickwork.gateway.models import InstanceRow
 from brickwork.kernel.context import SYSTEM_TENANT, Context
@@ -61,7 +61,10 @@ class Registry:
         metadata: Mapping[str, str] | None = None,
     ) -> Iterator[None]:
         """Be an instance of `service` for a block. A process that dies in it is gone after `ttl` seconds at most; one that could
-        not reach the database for so long is back with its next beat."""
+        not reach the database for so long is back with its next beat. Only the product's own code may: an instance gets the
+        requests of all tenants."""
+        if self._platform.current.access is not None:
+            raise PermissionDeniedError("instances are announced by the product's own code, on nobody's behalf")
         registration = _Registration(self._platform, Instance(host, port, weight, metadata=dict(metadata or {})), service, ttl)
         registration.begin()
         try:
