@@ -10,6 +10,20 @@ class BadRequestError(BrickworkError):
     status = 400
 
 
+class UnsupportedMediaTypeError(BrickworkError):
+    """The body is in a form that the gateway can't change as it must."""
+
+    code = "unsupported_media_type"
+    status = 415
+
+
+class LoopError(BrickworkError):
+    """The request has come through this gateway, or others like it, too often."""
+
+    code = "loop_detected"
+    status = 508
+
+
 class NoRouteError(BrickworkError):
     """No route of the gateway takes this request."""
 

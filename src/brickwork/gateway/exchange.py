@@ -9,11 +9,18 @@ from starlette.types import Receive, Send
 
 from brickwork.errors import TooLargeError, ValidationError
 from brickwork.gateway.arrival import Arrival, Headers
-from brickwork.gateway.errors import BadGatewayError, CircuitOpenError, GatewayTimeoutError, NoTargetError, UnreachableError
+from brickwork.gateway.errors import (
+    BadGatewayError,
+    CircuitOpenError,
+    GatewayTimeoutError,
+    NoTargetError,
+    UnreachableError,
+    UnsupportedMediaTypeError,
+)
 from brickwork.gateway.forwarding import request_head, request_headers, response_headers
 from brickwork.gateway.policies import Plan
 from brickwork.gateway.routing import Match
-from brickwork.gateway.transform import is_json
+from brickwork.gateway.transform import JsonChanger, is_coded, is_json
 
 if TYPE_CHECKING:
     from brickwork.gateway.cluster import Cluster, Lease
@@ -58,6 +65,8 @@ class Exchange:
         headers = request_headers(self._arrival)
         if self._plan.request_headers is not None:
             headers = self._plan.request_headers.apply(headers)
+        if self._plan.answer_body is not None:
+            told = [*told, (b"accept-encoding", b"identity")]  # what is compressed could not be changed
         replaced = {name for name, _ in told}
         headers = [pair for pair in headers if pair[0] not in replaced] + told
         if not self._whole:
@@ -69,7 +78,14 @@ class Exchange:
             headers.append((b"transfer-encoding", b"chunked"))
         else:
             headers.append((b"content-length", str(self._arrival.length).encode()))
-        lease, connection = await self._answered(target_of(self._plan, self._arrival, match.segments), headers)
+        try:
+            await self._ask_and_pass_on(target_of(self._plan, self._arrival, match.segments), headers, extra)
+        finally:
+            if self._piping is not None:
+                self._piping.cancel()
+
+    async def _ask_and_pass_on(self, target: bytes, headers: Headers, extra: Headers) -> None:
+        lease, connection = await self._answered(target, headers)
         sent = False
         try:
             await self._pass_on(connection, extra)
@@ -82,8 +98,6 @@ class Exchange:
         finally:
             connection.finish(sent=sent)
             lease.release()
-            if self._piping is not None:
-                self._piping.cancel()
 
     # -- to the upstream -------------------------------------------------------------------------------------------------
 
@@ -107,6 +121,10 @@ class Exchange:
             except (BadGatewayError, GatewayTimeoutError) as error:
                 failure, well = error, False
                 worth = again or isinstance(error, UnreachableError)
+            except asyncio.CancelledError:  # most often the time limit has passed
+                lease.judge(well=False)
+                lease.release()
+                raise
             except BaseException:
                 lease.release()
                 raise
@@ -181,6 +199,8 @@ class Exchange:
         if limit is not None and arrival.length is not None and arrival.length > limit:
             raise TooLargeError(f"the body is {arrival.length} bytes; at most {limit} are accepted")
         changed = plan.request_body if plan.request_body is not None and is_json(arrival.found) else None
+        if changed is not None and is_coded(arrival.found):
+            raise UnsupportedMediaTypeError("a JSON body in a content coding is not accepted here; send it as it is")
         keyed = retries.idempotency_key and b"idempotency-key" in arrival.found
         kept = arrival.method in retries.methods or keyed
         held = changed.max_bytes if changed is not None else retries.body_bytes if kept and retries.attempts else 0
@@ -244,8 +264,8 @@ class Exchange:
 
     async def _pass_on(self, connection: "Connection", extra: Headers) -> None:
         plan = self._plan
-        status, found = connection.status, dict(connection.headers)
-        changed = plan.answer_body if plan.answer_body is not None and is_json(found) and self._arrival.method != "HEAD" else None
+        status, most = connection.status, plan.most_answer
+        changed = self._changer(connection)
         headers = response_headers(connection.headers, length=changed is None and status not in (204, 304))
         if plan.answer_headers is not None:
             headers = plan.answer_headers.apply(headers)
@@ -253,11 +273,10 @@ class Exchange:
             present = {name for name, _ in headers}
             headers += [pair for pair in plan.security if pair[0] not in present]
         headers = _beside(headers, extra, cors=plan.cors is not None)
-        most = plan.most_answer
-        if most is not None and int(found.get(b"content-length", b"0")) > most and self._arrival.method != "HEAD":
+        if most is not None and self._arrival.method != "HEAD" and int(dict(headers).get(b"content-length", b"0")) > most:
             raise BadGatewayError(f"the upstream's answer is larger than {most} bytes")
         if changed is not None:
-            body = await self._changed(connection, changed.max_bytes if most is None else min(most, changed.max_bytes))
+            body = await self._changed(connection, changed, changed.max_bytes if most is None else min(most, changed.max_bytes))
             headers.append((b"content-length", str(len(body)).encode()))
             await self._start(status, headers)
             await self._send({"type": "http.response.body", "body": body})
@@ -291,16 +310,27 @@ class Exchange:
                 self._piping = asyncio.create_task(self._watch(connection))
                 self._uploaded = True
 
-    async def _changed(self, connection: "Connection", most: int) -> bytes:
+    def _changer(self, connection: "Connection") -> JsonChanger | None:
+        """What changes the body of the answer, if anything does: a whole JSON document."""
+        changer = self._plan.answer_body
+        if changer is None or self._arrival.method == "HEAD" or connection.status in (204, 206, 304):
+            return None
+        found = dict(connection.headers)
+        if not is_json(found):
+            return None
+        if is_coded(found):
+            raise BadGatewayError("the upstream's answer is in a content coding that was not asked for, and can't be changed")
+        return changer
+
+    async def _changed(self, connection: "Connection", changer: JsonChanger, most: int) -> bytes:
         """The whole body of the answer, changed as declared."""
-        assert self._plan.answer_body is not None
         body = bytearray()
         while data := await connection.read(self._timeouts.read):
             body += data
             if len(body) > most:
                 raise BadGatewayError(f"the upstream's answer is larger than {most} bytes, which are read to change it")
         try:
-            return self._plan.answer_body.apply(bytes(body))
+            return changer.apply(bytes(body))
         except ValueError:
             return bytes(body)  # an array, or no JSON at all: there is nothing to change in it
 

@@ -1,9 +1,13 @@
 """What of a message's headers goes on: hop-by-hop fields end here, and the next hop is told of this one."""
 
 from collections.abc import Iterable
+from email.utils import formatdate
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
+from time import time
 
 from brickwork.gateway.arrival import Arrival, Headers
+from brickwork.gateway.errors import BadRequestError, LoopError
 
 #: Fields for one connection only (RFC 9110, 7.6.1). Keep-Alive and Proxy-Connection were never standard, but are sent.
 HOP_BY_HOP = frozenset(
@@ -17,6 +21,8 @@ _OWN = frozenset(
 )  # fmt: skip
 _DROPPED = HOP_BY_HOP | _OWN
 VIA = b"brickwork"
+#: Gateways through which a request may have come, so that one that leads to itself is noticed (RFC 9110, 7.6.3).
+MOST_HOPS = 8
 
 
 def request_headers(arrival: Arrival) -> Headers:
@@ -33,18 +39,22 @@ def request_headers(arrival: Arrival) -> Headers:
     kept.append((b"x-forwarded-host", host))
     kept.append((b"forwarded", _element(arrival, address, proto, host)))
     via = _joined(arrival, b"via")
+    if via.count(b"1.1 " + VIA) >= MOST_HOPS:
+        raise LoopError(f"the request has come through a gateway {MOST_HOPS} times; a route leads back to it")
     kept.append((b"via", b"%s, 1.1 %s" % (via, VIA) if via else b"1.1 " + VIA))
     return kept
 
 
 def response_headers(headers: Headers, *, length: bool) -> Headers:
-    """The headers that go on to the client; without Content-Length where the body is changed or there is none."""
+    """The headers that go on to the client; without Content-Length where the body is changed or there is none, and with a Date
+    where the upstream has none (RFC 9110, 6.6.1)."""
+    names = {name for name, _ in headers}
     kept = [pair for pair in headers if pair[0] not in HOP_BY_HOP and (length or pair[0] != b"content-length")]
-    for name, value in headers:
-        if name == b"connection" and value.lower() not in (b"close", b"keep-alive"):
-            named = _named(headers)
-            kept = [pair for pair in kept if pair[0] not in named]
-            break
+    if b"connection" in names:
+        named = _named(headers)
+        kept = [pair for pair in kept if pair[0] not in named]
+    if b"date" not in names:
+        kept.append((b"date", http_date(int(time()))))
     kept.append((b"via", b"1.1 " + VIA))
     return kept
 
@@ -56,10 +66,14 @@ def request_head(method: str, target: bytes, host: bytes, headers: Iterable[tupl
     head = b"\r\n".join(lines)
     breaks = len(lines) - 1
     if head.count(b"\r") != breaks or head.count(b"\n") != breaks or b"\0" in head:
-        from brickwork.gateway.errors import BadRequestError
-
         raise BadRequestError("a header has a line break or NUL (RFC 9110, 5.5)")
     return head + b"\r\n\r\n"
+
+
+@lru_cache(maxsize=2)
+def http_date(moment: int) -> bytes:
+    """A moment, in seconds since the epoch, as headers have it (RFC 9110, 5.6.7)."""
+    return formatdate(moment, usegmt=True).encode()
 
 
 def _named(headers: Headers) -> set[bytes]:

@@ -3,8 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from email.utils import formatdate
-from time import perf_counter
+from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import Counter, Histogram
@@ -16,6 +15,7 @@ from brickwork.gateway.cluster import Cluster
 from brickwork.gateway.definition import Gateway, Route
 from brickwork.gateway.errors import GatewayTimeoutError, MethodRefusedError
 from brickwork.gateway.exchange import BrokenOffError, ClientGoneError, Exchange
+from brickwork.gateway.forwarding import http_date
 from brickwork.gateway.policies import NOBODY, Caller, Plan, identify
 from brickwork.gateway.routing import Match, RouteTable
 from brickwork.gateway.selection import Choice, Selector, version_headers
@@ -161,6 +161,9 @@ class Proxy:
         return [(name, visit.correlation_id.encode("latin-1")), *plan.identity_headers(visit.caller)]
 
     def _choose(self, entry: Entry, match: Match, arrival: Arrival, caller: Caller) -> Choice:
+        if entry.selector.only is not None:
+            return entry.selector.only
+
         def keys(sticky: str) -> str | None:
             kind, _, name = sticky.partition(":")
             if kind == "header":
@@ -169,7 +172,7 @@ class Proxy:
                 return arrival.cookie(name)
             return {"user": caller.actor, "tenant": caller.tenant}.get(kind, arrival.address)
 
-        return entry.selector.choose(match, arrival, keys, self._platform.clock.now().date().isoformat())
+        return entry.selector.choose(match, arrival, keys, lambda: self._platform.clock.now().date())
 
     def _asks(self, entry: Entry) -> bool:
         return entry.identifies or any(plan.guarded for plan in entry.plans.values())
@@ -187,6 +190,7 @@ class Proxy:
         status = 499
         try:
             if scope["method"] == "OPTIONS" and await self._preflight(visit, scope, send):
+                status = 204
                 return
             plan = await self.admit(visit, scope)
             assert visit.arrival is not None
@@ -241,7 +245,7 @@ class Proxy:
         headers = [
             (b"content-type", b"application/json"),
             (b"cache-control", b"no-store"),
-            (b"date", formatdate(usegmt=True).encode()),
+            (b"date", http_date(int(time()))),
             *(visit.plan.security if visit.plan is not None else []),
             *visit.extra(),
         ]

@@ -3,6 +3,8 @@
 import random
 import re
 from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from email.utils import format_datetime
 from hashlib import blake2b
 
 import attrs
@@ -31,14 +33,12 @@ class Selector:
         self._route = route
         self._flag = flag
         self._salt = route.name.encode() + b"/"
-        self._plain = Choice(route.service) if route.service is not None and route.canary is None else None
-        self._shares = [(share.service, share.weight) for share in route.split]
+        #: The choice, where there is no other.
+        self.only = Choice(route.service) if route.service is not None and route.canary is None else None
 
-    def choose(self, match: Match, arrival: Arrival, keys: Keys, today: str) -> Choice:
+    def choose(self, match: Match, arrival: Arrival, keys: Keys, today: Callable[[], date]) -> Choice:
         """The choice for a request; raises `VersionUnknownError`, `VersionGoneError`, or `NoRouteError` for a path whose version
         there is not."""
-        if self._plain is not None:
-            return self._plain
         route = self._route
         if route.versions is not None:
             return _version(route.versions, match, arrival, today)
@@ -48,11 +48,11 @@ class Selector:
             canary = route.canary
             chosen = self._flag(canary.flag, key) if canary.flag is not None else self._place(key, 100.0) < (canary.weight or 0)
             return Choice(canary.service if chosen else route.service)
-        place = self._place(key, sum(weight for _, weight in self._shares))
-        for service, weight in self._shares:
-            if place < weight:
-                return Choice(service)
-            place -= weight
+        place = self._place(key, sum(share.weight for share in route.split))
+        for share in route.split:
+            if place < share.weight:
+                return Choice(share.service)
+            place -= share.weight
         raise AssertionError("shares add up")
 
     def _key(self, keys: Keys) -> str:
@@ -67,22 +67,20 @@ class Selector:
         return (int.from_bytes(digest, "big") >> 11) * total / (1 << 53)
 
 
-def _version(versions: Versions, match: Match, arrival: Arrival, today: str) -> Choice:
+def _version(versions: Versions, match: Match, arrival: Arrival, today: Callable[[], date]) -> Choice:
     name = _named(versions, match, arrival)
-    if name not in versions.versions:
-        if versions.by == "path" and versions.default is not None:
-            name = versions.default  # the segment is part of the path, and no version
-        elif versions.by == "path":
-            raise NoRouteError(f"there is no such version of the API; there are {', '.join(versions.versions)}")
-        elif name is not None:
-            there_are = ", ".join(versions.versions)
-            raise VersionUnknownError(f"there is no version {name[:50]!r} of the API; there are {there_are}", field=versions.by)
-        elif versions.default is None:
-            raise VersionUnknownError(f"name a version of the API: {', '.join(versions.versions)}", field=versions.by)
-        else:
-            name = versions.default
-    version = versions.versions[name]
-    if versions.after_sunset == "refuse" and version.sunset is not None and version.sunset.isoformat() <= today:
+    if versions.by == "path" and name not in versions.versions:
+        name = None  # the segment is part of the path, and no version
+    name = name if name is not None else versions.default
+    there_are = ", ".join(versions.versions)
+    if name is None and versions.by == "path":
+        raise NoRouteError(f"there is no such version of the API; there are {there_are}")
+    if name is None:
+        raise VersionUnknownError(f"name a version of the API: {there_are}", field=versions.by)
+    version = versions.versions.get(name)
+    if version is None:
+        raise VersionUnknownError(f"there is no version {name[:50]!r} of the API; there are {there_are}", field=versions.by)
+    if versions.after_sunset == "refuse" and version.sunset is not None and version.sunset <= today():
         raise VersionGoneError(f"version {name} of the API ended on {version.sunset}", link=version.link)
     return Choice(version.service, version)
 
@@ -101,9 +99,6 @@ def _named(versions: Versions, match: Match, arrival: Arrival) -> str | None:
 
 def version_headers(version: Version) -> list[tuple[bytes, bytes]]:
     """Deprecation as a date (RFC 9745, 2.1), Sunset as an HTTP date (RFC 8594, 3), and the links that go with them."""
-    from datetime import UTC, datetime, time
-    from email.utils import format_datetime
-
     headers: list[tuple[bytes, bytes]] = []
     for relation, day in (("deprecation", version.deprecated), ("sunset", version.sunset)):
         if day is None:

@@ -86,10 +86,14 @@ class JsonChanger:
 
 
 def is_json(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether a message's Content-Type is JSON, in no content coding."""
+    """Whether a message's Content-Type is JSON."""
     kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    coded = headers.get(b"content-encoding", b"identity").lower() != b"identity"
-    return not coded and (kind == b"application/json" or (kind.startswith(b"application/") and kind.endswith(b"+json")))
+    return kind == b"application/json" or (kind.startswith(b"application/") and kind.endswith(b"+json"))
+
+
+def is_coded(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a message's body is compressed, or coded otherwise (RFC 9110, 8.4)."""
+    return headers.get(b"content-encoding", b"identity").lower() != b"identity"
 
 
 def _take(document: dict[str, Any], path: list[str]) -> Any:

@@ -85,9 +85,7 @@ class Connection(asyncio.Protocol):
         data = self._pieces.popleft() if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         self._held = 0
-        if self._paused:
-            self._paused = False
-            self._transport.resume_reading()
+        self._resume()
         return data
 
     @property
@@ -113,6 +111,7 @@ class Connection(asyncio.Protocol):
     def finish(self, *, sent: bool = True) -> None:
         """End the exchange; the connection is kept where the answer was complete and the request `sent`."""
         self._pieces.clear()
+        self._resume()
         if self._complete and self._keep and sent and not self._lost and self._error is None:
             self.used = True
             self._pool._keep(self)
@@ -150,6 +149,11 @@ class Connection(asyncio.Protocol):
             await waiter
         finally:
             timer.cancel()
+
+    def _resume(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
 
     def _wake(self) -> None:
         if self._reader is not None and not self._reader.done():

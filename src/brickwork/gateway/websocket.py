@@ -20,11 +20,11 @@ from brickwork.gateway.arrival import Arrival, Headers
 from brickwork.gateway.cluster import Lease
 from brickwork.gateway.errors import BadGatewayError, GatewayTimeoutError, UnreachableError
 from brickwork.gateway.exchange import target_of
-from brickwork.gateway.forwarding import request_headers
+from brickwork.gateway.forwarding import request_headers, response_headers
 from brickwork.gateway.policies import Plan
 
 if TYPE_CHECKING:
-    from brickwork.gateway.proxy import Proxy, Visit
+    from brickwork.gateway.proxy import Proxy
 
 log = logging.getLogger("brickwork.gateway")
 #: Largest message from an upstream, in bytes, where no policy says otherwise.
@@ -49,10 +49,17 @@ async def relay(proxy: "Proxy", scope: Scope, receive: Receive, send: Send) -> N
         lease = await proxy.clusters[plan.service.name].lease(())
         target = target_of(plan, visit.arrival, visit.match.segments).decode("ascii")
         upstream = await _connected(lease, plan, visit.arrival, target, proxy.told(visit, plan))
+    except InvalidStatus as error:  # the upstream's own answer
+        assert lease is not None
+        lease.judge(well=error.response.status_code < 500)
+        status = error.response.status_code
+        raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.response.headers.raw_items()]
+        await _answer(status, bytes(error.response.body), response_headers(raw, length=False) + visit.extra(), scope, send)
     except Exception as error:
         if lease is not None:
             lease.judge(well=False)
-        status = await _refuse(proxy, error, visit, scope, send)
+        status, body, headers = proxy.refusal(error, visit)
+        await _answer(status, body, headers, scope, send)
     else:
         lease.judge(well=True)
         protocol = upstream.subprotocol
@@ -98,8 +105,8 @@ async def _connected(lease: Lease, plan: Plan, arrival: Arrival, target: str, to
         )
     except TimeoutError:
         raise GatewayTimeoutError("the upstream did not open the WebSocket in time") from None
-    except InvalidStatus as error:
-        raise BadGatewayError(f"the upstream refused the WebSocket with status {error.response.status_code}") from None
+    except InvalidStatus:
+        raise
     except (InvalidHandshake, ValueError) as error:
         raise BadGatewayError(f"the upstream's WebSocket handshake is not acceptable: {type(error).__name__}") from None
     except OSError as error:
@@ -158,13 +165,11 @@ def _sendable(code: int) -> int:
     return CloseCode.NORMAL_CLOSURE if code in _UNSENDABLE else code
 
 
-async def _refuse(proxy: "Proxy", error: Exception, visit: "Visit", scope: Scope, send: Send) -> int:
-    """Answer the handshake with an error, in the envelope where the server can send one, else as 403."""
-    status, body, headers = proxy.refusal(error, visit)
+async def _answer(status: int, body: bytes, headers: Headers, scope: Scope, send: Send) -> None:
+    """Answer the handshake as HTTP, where the server can do that, else as 403."""
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": CloseCode.POLICY_VIOLATION})
-        return status
+        return
     start: dict[str, Any] = {"type": "websocket.http.response.start", "status": status, "headers": headers}
     await send(start)
     await send({"type": "websocket.http.response.body", "body": body})
-    return status

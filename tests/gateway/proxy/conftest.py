@@ -135,13 +135,13 @@ class Answer:
 class Served:
     """A gateway that listens."""
 
-    def __init__(self, platform):
+    def __init__(self, platform, port=0):
         self.platform = platform
         self.proxy = platform.gateway.app()
         options = {"http": "httptools", "ws": "websockets-sansio", "log_config": None, "proxy_headers": False}
         config = uvicorn.Config(self.proxy, port=0, server_header=False, date_header=False, **options)
         self._server = uvicorn.Server(config)
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = socket.create_server(("127.0.0.1", port))
         self.port = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
         self._thread.start()
@@ -218,7 +218,7 @@ def serve(tmp_path):
     """Serves a definition; `on` is the platform, by default one of the gateway alone."""
     made, platforms = [], []
 
-    def start(definition, on=None, **settings):
+    def start(definition, on=None, *, port=0, **settings):
         import yaml
 
         file = tmp_path / f"gateway-{len(made)}.yaml"
@@ -231,7 +231,7 @@ def serve(tmp_path):
             }
             on = Platform(["gateway"], settings=sections)
             platforms.append(on)
-        made.append(Served(on))
+        made.append(Served(on, port))
         return made[-1]
 
     yield start

@@ -160,3 +160,33 @@ def test_requests_are_counted_by_route_service_and_status(simple):
     gateway.get()
     assert gateway.metric("requests_total", route="all", service="api", status="200") == 1
     assert gateway.metric("request_seconds_count", route="all") == 1
+
+
+def test_an_answer_without_a_date_gets_one(simple, plain):
+    gateway, api = simple()
+    assert gateway.get()["date"].endswith(" GMT")
+    api.behave = plain(headers=["Date: Mon, 05 Jan 2026 09:00:00 GMT"])
+    assert gateway.get()["date"] == "Mon, 05 Jan 2026 09:00:00 GMT"
+
+
+def test_a_route_that_leads_back_to_the_gateway_ends(serve, upstream):
+    taken = upstream()
+    port = taken.port
+    taken.close()
+    definition = {
+        "services": [{"name": "self", "targets": [f"127.0.0.1:{port}"]}],
+        "routes": [{"name": "all", "service": "self"}],
+    }
+    gateway = serve(definition, port=port)
+    got = gateway.get()
+    assert (got.status, got.code) == (508, "loop_detected")
+
+
+def test_a_connection_that_was_held_for_a_slow_client_is_used_again(simple, plain):
+    gateway, api = simple(plain(200, b"x" * 3_000_000), service={"retries": {"attempts": 1}})
+    for _ in range(3):
+        assert len(gateway.get().body) == 3_000_000
+    api.behave = plain(503, b"x" * 3_000_000)
+    for _ in range(3):
+        assert len(gateway.get().body) == 3_000_000
+    assert api.connections == 1

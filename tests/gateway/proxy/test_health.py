@@ -147,7 +147,7 @@ def test_half_open_lets_one_probe_through_however_many_ask(simple, plain, eventu
 
 
 def test_an_open_circuit_sends_requests_to_the_other_instance(pair, plain):
-    gateway, a, b = pair(breaker={**BREAKER, "open_for": 60}, retries={"attempts": 0})
+    gateway, a, _ = pair(breaker={**BREAKER, "open_for": 60}, retries={"attempts": 0})
     a.behave = plain(500, b"a")
     assert answers(gateway, 20)[b"a"] == 2
 
@@ -167,7 +167,7 @@ def test_more_connections_than_an_instance_may_have_are_503(simple, plain, event
         free.wait(20)
         connection.sendall(plain())
 
-    gateway, api = simple(slow, connections=2, service={"retries": {"attempts": 0}})
+    gateway, _ = simple(slow, connections=2, service={"retries": {"attempts": 0}})
     statuses = []
     asking = [threading.Thread(target=lambda: statuses.append(gateway.get().status)) for _ in range(3)]
     for thread in asking:
@@ -177,3 +177,11 @@ def test_more_connections_than_an_instance_may_have_are_503(simple, plain, event
     for thread in asking:
         thread.join(20)
     assert sorted(statuses) == [200, 200, 503]
+
+
+def test_requests_over_their_time_limit_open_the_circuit(simple, eventually):
+    free = threading.Event()
+    gateway, _ = simple(lambda *_: free.wait(20) and False, service={"breaker": BREAKER}, policies={"time_limit": 0.2})
+    assert [gateway.get().code for _ in range(2)] == ["gateway_timeout"] * 2
+    assert gateway.get().code == "circuit_open"
+    free.set()

@@ -113,7 +113,11 @@ def refused(gateway, **options):
 
 
 def test_a_refused_handshake_has_a_status_and_the_envelope(simple, plain):
-    gateway, api = simple(plain(403))
+    def nonsense(request, connection):
+        connection.sendall(b"nonsense")
+        return False
+
+    gateway, api = simple(nonsense)
     assert refused(gateway) == (502, "bad_gateway")
     api.close()
     assert refused(gateway) == (502, "upstream_unreachable")
@@ -121,6 +125,11 @@ def test_a_refused_handshake_has_a_status_and_the_envelope(simple, plain):
     assert refused(gateway) == (403, "address_refused")
     gateway, _ = simple(route={"paths": ["/else"]})
     assert refused(gateway) == (404, "no_route")
+
+
+def test_a_handshake_that_the_upstream_refuses_is_refused_in_its_words(simple, plain):
+    gateway, _ = simple(plain(403, b'{"status":"error","errors":[{"code":"own"}]}', ["X-Own: 1"]))
+    assert refused(gateway) == (403, "own")
 
 
 def test_a_message_that_is_too_large_and_a_time_that_is_over_close_it(socketed):
