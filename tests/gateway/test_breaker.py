@@ -5,6 +5,7 @@ import sys
 import textwrap
 from contextlib import ExitStack
 
+import attrs
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -14,7 +15,7 @@ from brickwork.gateway.breaker import CircuitBreaker
 from brickwork.gateway.circuit import CLOSED, BreakerRule, Circuit, State
 from brickwork.gateway.window import Window
 from brickwork.kernel.component import ComponentSettings
-from brickwork.testing.contracts.breaker import BreakerContract
+from brickwork.testing.contracts.breaker import QUICK, BreakerContract
 from brickwork.testing.contracts.broker import until
 
 
@@ -94,19 +95,28 @@ def test_a_broken_store_fails_the_rule_that_it_breaks(make_platform, broken, rul
         store.close()
 
 
-@pytest.mark.parametrize("broken", [Overwrites, Apart])
-def test_with_a_broken_store_more_probes_pass_than_the_rule_says(make_platform, broken):
-    """So the contract's rule on probes bites too."""
+class Generous(EmbeddedBreakers):
+    """Forgets the probes that it gave out."""
+
+    def swap(self, key, seen, new):
+        return EmbeddedBreakers.swap(self, key, EmbeddedBreakers.read(self, key)[0], new)
+
+    def read(self, key):
+        circuit, now = super().read(key)
+        return attrs.evolve(circuit, given=0), now
+
+
+def test_a_store_that_gives_out_more_probes_fails_the_rule_on_them(make_platform):
     platform = make_platform(components=["database"], migrated=False)
-    stores = [broken(platform, ComponentSettings()) for _ in range(2)]
-    seen = Circuit(State.HALF_OPEN, 1, 9e9, given=2)
-    rule = BreakerRule(probes=3)
-    for store in stores:
-        store.swap("up", store.read("up")[0], seen)
-    given = sum(store.swap("up", seen, seen.probed(0.0, rule)) for store in stores)
-    assert given == 2
-    for store in stores:
-        store.close()
+    breakers = [
+        CircuitBreaker(Generous(platform, ComponentSettings()), metrics=CollectorRegistry(), refresh=0.05) for _ in range(2)
+    ]
+    for breaker in breakers:
+        breaker.declare("up", QUICK)
+    with pytest.raises(AssertionError, match="== 3"):
+        BreakerContract.test_just_as_many_probes_pass_as_the_rule_says_in_all_processes_together(BreakerContract(), breakers)
+    for breaker in breakers:
+        breaker.close()
 
 
 def test_few_failures_among_many_calls_open_nothing(make_breaker):
@@ -170,6 +180,20 @@ class Gone:
             raise UnavailableError("the server is gone")
 
         return (lambda: None) if name == "close" else away
+
+
+class Refuses(EmbeddedBreakers):
+    """Never puts anything."""
+
+    def swap(self, key, seen, new):
+        return False
+
+
+def test_a_store_that_refuses_every_change_is_not_asked_for_ever(make_platform, make_breaker):
+    platform = make_platform(components=["database"], migrated=False)
+    breaker = make_breaker(Refuses(platform, ComponentSettings()), refresh=60, failures=1, open_for=0.05, probes=1)
+    breaker.failed("up", breaker.admit("up"))
+    until(lambda: breaker.admit("up"), 5)
 
 
 def test_without_its_store_a_process_decides_alone(make_breaker):

@@ -36,6 +36,20 @@ def test_a_target_where_clouds_serve_metadata_is_refused():
         Discovery(gateway, DiscoverySettings(), registry=None, metrics=CollectorRegistry())
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"dns_srv": {"name": "_x._tcp.test", "resolver": "127.0.0.1:port"}},
+        {"dns_srv": {"name": "_x._tcp.test", "resolver": ":53"}},
+        {"consul": {"service": "x", "url": "127.0.0.1:8500"}},
+        {"consul": {"service": "x", "url": "file:///etc/passwd"}},
+    ],
+)
+def test_a_source_that_can_not_be_asked_stops_the_start(discover, source):
+    with pytest.raises(DefinitionError, match="host:port, not"):
+        discover(source)
+
+
 # -- DNS -------------------------------------------------------------------------------------------------------------------
 
 RECORDS = (

@@ -28,6 +28,8 @@ log = logging.getLogger("brickwork.gateway")
 Step = Callable[[Circuit, float], Circuit | None]
 #: Seconds after which a circuit that could be probed, and is not, belongs to an upstream that is gone.
 _ABANDONED = 86_400.0
+#: Others may be faster, but each time that is progress of the circuit, of which there is little to make.
+_TRIES = 100
 _LEVELS = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
 _turns = count(1)
 
@@ -79,8 +81,9 @@ class CircuitBreaker:
         It answers from memory, except where `asks` says so.
         """
         known = self._known.get(key) or self._met(key)
+        turn = known.turn  # before the state: one that is over by then doesn't count
         if known.circuit.state is State.CLOSED:
-            return known.turn
+            return turn
         turn = self._probe(key, known) if monotonic() >= known.ask_at else 0
         if not turn:
             self._refused.labels(key).inc()
@@ -164,6 +167,8 @@ class CircuitBreaker:
             if circuit.state is State.HALF_OPEN:
                 self._work.put(lambda: self._settle(key, known, circuit.period, well=well))
                 return
+            if circuit.state is State.OPEN:
+                return
             window = known.window
             window.add(monotonic(), failed=not well)
             if well or window.failed < rule.failures or window.failed < rule.failure_ratio * window.total:
@@ -229,13 +234,14 @@ class CircuitBreaker:
 
 
 def _moved(store: "BreakerStore | _Memory", key: str, step: Step) -> tuple[Circuit, float, bool]:
-    while True:  # that another was faster is progress of the circuit, of which there is little to make
+    for _ in range(_TRIES):
         seen, now = store.read(key)
         new = step(seen, now)
         if new is None:
             return seen, now, False
         if store.swap(key, seen, new):
             return new, now, True
+    raise UnavailableError(f"circuit {key} could not be changed in {_TRIES} tries")
 
 
 class _Memory:

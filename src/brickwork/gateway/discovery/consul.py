@@ -11,7 +11,7 @@ import orjson
 from pydantic import BaseModel, Field, TypeAdapter
 from pydantic import ValidationError as PydanticError
 
-from brickwork.errors import UnavailableError
+from brickwork.errors import DefinitionError, UnavailableError
 from brickwork.gateway import definition
 from brickwork.gateway.discovery.fence import Fence
 from brickwork.gateway.discovery.port import MOST, Found, Instance
@@ -54,6 +54,8 @@ class Consul:
     """See the module. The token, if there is one, goes to `source.url` and nowhere else: redirects are not followed."""
 
     def __init__(self, source: definition.Consul, token: str | None, fence: Fence, *, wait: float) -> None:
+        if urlsplit(source.url).scheme not in ("http", "https") or not urlsplit(source.url).hostname:
+            raise DefinitionError(f"consul.url takes http://host:port, not {source.url[:100]!r}", field="url")
         self._source = source
         self._headers = {"X-Consul-Token": token} if token else {}
         self._fence = fence

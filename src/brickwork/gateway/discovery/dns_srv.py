@@ -4,8 +4,9 @@ import logging
 import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from brickwork.errors import UnavailableError
+from brickwork.errors import DefinitionError, UnavailableError
 from brickwork.gateway.discovery.fence import Fence
 from brickwork.gateway.discovery.port import MOST, Found, Instance
 
@@ -26,7 +27,7 @@ class DnsSrv:
 
     def __init__(self, name: str, resolver: str | None, fence: Fence) -> None:
         self._name = name
-        self._server = resolver
+        self._server = None if resolver is None else _place(resolver)
         self._fence = fence
         self._resolver: Resolver | None = None
 
@@ -55,9 +56,8 @@ class DnsSrv:
         if self._resolver is None:
             made = dns.resolver.Resolver(configure=self._server is None)
             if self._server is not None:
-                host, _, port = self._server.rpartition(":")
-                made.nameservers = [str(socket.getaddrinfo(host.strip("[]"), None)[0][4][0])]
-                made.port = int(port)
+                host, made.port = self._server
+                made.nameservers = [str(socket.getaddrinfo(host, None)[0][4][0])]
             self._resolver = made
         return self._resolver
 
@@ -75,6 +75,17 @@ class DnsSrv:
         by_family = {family: sorted(found.addresses(family)) for family in (socket.AF_INET, socket.AF_INET6)}
         hosts = by_family[socket.AF_INET] or by_family[socket.AF_INET6]
         return [Instance(host, record.port, max(record.weight, 1), record.priority, name) for host in hosts]
+
+
+def _place(resolver: str) -> tuple[str, int]:
+    try:
+        parts = urlsplit(f"//{resolver}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if host is None:
+        raise DefinitionError(f"dns_srv.resolver takes host:port, not {resolver[:100]!r}", field="resolver")
+    return host, port or 53
 
 
 def _order(instance: Instance) -> tuple[int, str, int]:

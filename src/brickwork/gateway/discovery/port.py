@@ -9,7 +9,7 @@ import attrs
 MOST = 1000
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Instance:
     """Where one instance of a service listens."""
 
