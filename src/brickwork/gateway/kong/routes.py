@@ -1,8 +1,8 @@
 """Routes of a definition as Kong's routes: one for each path, and for each version.
 
-Kong takes, of the routes that fit a request, the one with the most kinds of conditions, then the most headers, then plain hosts
-before wildcards, then the larger `regex_priority` (its "Traditional router"). The definition goes by host, path, headers and
-methods, in this order; where the two would not choose alike, that is found.
+Kong takes, of the routes that fit a request, the one with the most kinds of conditions, then one with hosts without wildcards,
+then the most headers, then the larger `regex_priority` (kong/router/transform.lua, get_priority, of 3.x). The definition goes by
+host, path, headers and methods, in this order; where the two would not choose alike, that is found.
 """
 
 from collections.abc import Iterator
@@ -123,7 +123,7 @@ def _kongs(route: KongRoute, numbers: dict[Rank, int]) -> tuple[Any, ...]:
     hosts = route.origin.hosts
     kinds = 1 + bool(hosts) + bool(route.methods) + bool(route.headers)
     plain = bool(hosts) and not any(host.startswith("*") for host in hosts)
-    return kinds, len(route.headers), plain, route.priority(numbers)
+    return kinds, plain, len(route.headers), route.priority(numbers)
 
 
 def _meet(one: KongRoute, other: KongRoute) -> bool:
@@ -136,7 +136,9 @@ def _meet(one: KongRoute, other: KongRoute) -> bool:
 
 
 def _disjoint(some: list[str], others: list[str]) -> bool:
-    return not any(value.startswith("~*") for value in [*some, *others]) and not set(some) & set(others)
+    """Kong compares without regard to case."""
+    plain = not any(value.startswith("~*") for value in [*some, *others])
+    return plain and not {value.lower() for value in some} & {value.lower() for value in others}
 
 
 def _common_hosts(one: Route, other: Route) -> Iterator[tuple[str, str]]:
