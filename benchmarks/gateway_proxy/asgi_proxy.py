@@ -1,4 +1,4 @@
-"""The peer `python`: asgiproxy, as its documentation sets it up."""
+"""The peer `asgiproxy`, as its documentation sets it up."""
 
 import os
 

@@ -60,6 +60,7 @@ class Cluster:
         self._retries = retries.labels(service.name)
         self._balancer = balancer(service.balance)
         self._health = InstanceHealth(service.name, service.health)
+        self._checked = service.health.active is not None or service.health.passive is not None
         self._instances: Sequence[Instance] = ()
         self._pools: dict[Instance, Pool] = {}
         self._tls = tls_context(service)
@@ -119,8 +120,10 @@ class Cluster:
     def _take(self, passed_over: Collection[str]) -> Place | None:
         """A healthy instance's place; where none is healthy, any other's, since the checks may be what is wrong."""
         healthy = self._health.healthy
+        if not passed_over and not self._checked:
+            return self._balancer.take(_any)
         if not passed_over:
-            return self._balancer.take(healthy) or self._balancer.take(lambda instance: True)
+            return self._balancer.take(healthy) or self._balancer.take(_any)
         place = self._balancer.take(lambda instance: healthy(instance) and instance.address not in passed_over)
         return place or self._balancer.take(lambda instance: instance.address not in passed_over)
 
@@ -131,7 +134,8 @@ class Cluster:
         return self._breaker.admit(key)
 
     def _ended(self, instance: Instance, turn: int, *, well: bool) -> None:
-        self._health.ended(instance, well=well)
+        if self._checked:
+            self._health.ended(instance, well=well)
         if turn:
             (self._breaker.succeeded if well else self._breaker.failed)(self._key(instance), turn)
 
@@ -172,6 +176,10 @@ class Cluster:
         if instance.port == _DEFAULT_PORTS[self.service.protocol]:
             return host.encode()
         return f"{host}:{instance.port}".encode()
+
+
+def _any(instance: Instance) -> bool:
+    return True
 
 
 def _longest(service: Service) -> float:

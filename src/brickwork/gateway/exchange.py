@@ -176,7 +176,7 @@ class Exchange:
         """Send the request and wait until its answer begins."""
         bodyless = self._arrival.method == "HEAD"
         if self._whole:
-            connection.begin(head + self._body, bodyless=bodyless)
+            connection.begin(head + self._body if self._body else head, bodyless=bodyless)
             await connection.head(self._timeouts.read)
             return
         connection.begin(head + self._framed(self._body), bodyless=bodyless)
