@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import socket
 import threading
 from pathlib import Path
@@ -10,19 +11,15 @@ from time import monotonic, sleep
 import attrs
 import pytest
 import uvicorn
+import yaml
 
 from brickwork import Platform
 
 
-@attrs.define
-class Request:
-    """A request as an upstream saw it."""
+class Message:
+    """What has headers: `message[name]` is the value of one that is there once."""
 
-    line: str
     headers: list[tuple[str, str]]
-    body: bytes = b""
-    #: Number of the connection that it came by.
-    connection: int = 0
 
     def all(self, name):
         return [value for key, value in self.headers if key == name]
@@ -30,6 +27,17 @@ class Request:
     def __getitem__(self, name):
         (value,) = self.all(name)
         return value
+
+
+@attrs.define
+class Request(Message):
+    """A request as an upstream saw it."""
+
+    line: str
+    headers: list[tuple[str, str]]
+    body: bytes = b""
+    #: Number of the connection that it came by.
+    connection: int = 0
 
     @property
     def method(self):
@@ -107,22 +115,15 @@ class Upstream:
 
 
 @attrs.define
-class Answer:
+class Answer(Message):
+    """An answer as a client saw it."""
+
     status: int
     headers: list[tuple[str, str]]
     body: bytes
 
-    def all(self, name):
-        return [value for key, value in self.headers if key == name]
-
-    def __getitem__(self, name):
-        (value,) = self.all(name)
-        return value
-
     @property
     def json(self):
-        import json
-
         return json.loads(self.body)
 
     @property
@@ -219,8 +220,6 @@ def serve(tmp_path):
     made, platforms = [], []
 
     def start(definition, on=None, *, port=0, **settings):
-        import yaml
-
         file = tmp_path / f"gateway-{len(made)}.yaml"
         file.write_text(yaml.safe_dump(definition))
         if on is None:
@@ -274,8 +273,6 @@ def write_definition(tmp_path):
     """Writes a definition into a file."""
 
     def write(definition) -> Path:
-        import yaml
-
         file = tmp_path / "definition.yaml"
         file.write_text(yaml.safe_dump(definition))
         return file
