@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.api_entities.servers import _free_port, _process, _uvicorn, load
+from benchmarks.api_entities.servers import free_port, load, process, uvicorn
 
 CONNECTIONS = 32
 _NGINX = """
@@ -33,8 +33,8 @@ http {{
 @contextlib.contextmanager
 def upstream() -> Iterator[int]:
     """The upstream's port."""
-    port = _free_port()
-    with _process([sys.executable, "-m", "benchmarks.gateway_proxy.upstream", str(port)], {}, port):
+    port = free_port()
+    with process([sys.executable, "-m", "benchmarks.gateway_proxy.upstream", str(port)], {}, port):
         yield port
 
 
@@ -45,26 +45,26 @@ def brickwork(folder: Path, upstream: int) -> Iterator[int]:
     (folder / "gateway.yaml").write_text(json.dumps({"services": services, "routes": [{"name": "all", "service": "api"}]}))
     lines = ["[platform]", f'data_dir = "{folder / "data"}"', "[database]", f'url = "sqlite:///{folder / "bench.db"}"']
     (folder / "brickwork.toml").write_text("\n".join([*lines, "[gateway]", f'files = ["{folder / "gateway.yaml"}"]']))
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "brickwork", "gateway", "serve", "--port", str(port)]
-    with _process(command, {"BRICKWORK_CONFIG": str(folder / "brickwork.toml")}, port):
+    with process(command, {"BRICKWORK_CONFIG": str(folder / "brickwork.toml")}, port):
         yield port
 
 
 @contextlib.contextmanager
 def asgi(module: str, upstream: int) -> Iterator[int]:
     """Another proxy, on the same server."""
-    with _uvicorn(f"benchmarks.gateway_proxy.{module}:app", {"BENCH_UPSTREAM": str(upstream)}) as port:
+    with uvicorn(f"benchmarks.gateway_proxy.{module}:app", {"BENCH_UPSTREAM": str(upstream)}) as port:
         yield port
 
 
 @contextlib.contextmanager
 def nginx(folder: Path, upstream: int) -> Iterator[int]:
     """nginx with one worker."""
-    port = _free_port()
+    port = free_port()
     config = folder / "nginx.conf"
     config.write_text(_NGINX.format(folder=folder, port=port, upstream=upstream))
-    with _process(["nginx", "-c", str(config)], {}, port):
+    with process(["nginx", "-c", str(config)], {}, port):
         yield port
 
 
