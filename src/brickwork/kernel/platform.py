@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from brickwork.flags import Flags
     from brickwork.jobs import Jobs
     from brickwork.kernel.aio import AsyncBridge
+    from brickwork.kernel.tracing import Tracing
     from brickwork.limits import Limits
     from brickwork.locks import Locks
     from brickwork.messaging import Messaging
@@ -241,6 +242,11 @@ class Platform:
     def metrics(self) -> "CollectorRegistry":
         """Where components register what they count; `GET /metrics` tells it."""
         return cast("CollectorRegistry", self._once("metrics", "brickwork.kernel.metrics:registry"))
+
+    @property
+    def tracing(self) -> "Tracing":
+        """Spans of a trace, and the headers that carry it on; does nothing unless `[platform] traces` is on."""
+        return cast("Tracing", self._once("tracing", "brickwork.kernel.tracing:tracing"))
 
     def transaction(self, *, readonly: bool = False) -> "AbstractContextManager[Transaction]":
         """Join the current transaction, or begin one that commits at the end of the block."""

@@ -45,7 +45,7 @@ class Messaging:
         self.dead = DeadLetters(platform.database, self.catalogue, settings, self.bell, platform.require)
         self._meters = Meters(platform.metrics, platform.database)
         self.consumer = Consumer(platform, self.catalogue, self.dead, self.bell, self._cause, self._meters)
-        self._outbox = Outbox(platform.database, self.catalogue, settings)
+        self._outbox = Outbox(platform.database, self.catalogue, settings, platform.tracing)
         self._broker: MessageBroker | None = None
         self._worker: Worker | None = None
         self.catalogue.add_event(DeadLettersGrew)
