@@ -349,7 +349,9 @@ CONDITIONS = st.recursive(
             "resource.ward == 'icu'", "'icu' != resource.ward", "resource.age < 18", "18 <= resource.age", "resource.age != 8",
             "resource.discharged", "resource.discharged == false", "resource.ward in ['icu', 'er']", "resource.ward in []",
             "resource.ward == actor.attributes.ward", "resource.ward == actor.attributes.none", "actor.attributes.level > 3",
-            "resource.admitted < timestamp('2026-01-01T00:00:00Z')", "resource.ward == null", "resource.gone == 1", "true",
+            "resource.admitted < timestamp('2026-01-01T00:00:00Z')", "resource.admitted < timestamp('2026-01-01T07:00:00Z')",
+            "resource.admitted >= timestamp('2026-01-01T07:00:00Z')", "resource.admitted != timestamp('2026-01-01T07:00:00Z')",
+            "resource.admitted == timestamp('2026-01-01T00:00:00Z')", "resource.ward == null", "resource.gone == 1", "true",
         ]
     ),
     lambda inner: st.one_of(

@@ -214,14 +214,15 @@ def test_without_its_database_flags_are_as_code_declares_them_until_it_is_back(m
     platform = make_platform(
         plugins=[Product()], flags={"refresh": 0.1}, database=platform.settings.database.model_dump(include={"url", "owner_url"})
     )
-    refresh, away = platform.flags._watch.refresh, [True]
+    watch = platform.flags._watch._watch
+    refresh, away = watch.refresh, [True]
 
     def maybe():
         if away[0]:
             raise UnavailableError("the database cannot be reached")
         refresh()
 
-    monkeypatch.setattr(platform.flags._watch, "refresh", maybe)
+    monkeypatch.setattr(watch, "refresh", maybe)
     with platform.context(tenant="north", actor="user:kim"):
         assert platform.flags.value("theme", default="") == "l"
         assert not platform.flags.enabled("engine")

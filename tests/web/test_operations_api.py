@@ -9,10 +9,9 @@ from brickwork import hookimpl
 from brickwork.jobs import job
 from brickwork.kernel.platform import Platform
 from brickwork.messaging import Event, Retry, handles
+from brickwork.testing.auth import bearer
 from brickwork.testing.plugin import PlatformMaker
 from brickwork.web import create_app
-
-from brickwork.testing.auth import bearer
 
 from .conftest import TENANT, data_of, errors_of
 

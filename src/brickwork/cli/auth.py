@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from brickwork.auth import Verdict
-from brickwork.cli.state import ActorOption, TenantOption, json_object, platform_of, working
+from brickwork.cli.state import ActorOption, TenantOption, json_object, working
 from brickwork.entities.record import EntityRef
 from brickwork.errors import NotFoundError, ValidationError
 

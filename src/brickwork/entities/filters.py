@@ -7,7 +7,7 @@ under which `query` keeps the built statement.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, time
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -290,6 +290,12 @@ class _Allowed(_Parser):
         return Standing(relation, label)
 
     def test(self, name: str, operator: str, value: Any, path: str) -> Test | Group:
+        field = self._compiled.definition.fields.get(name)
+        if isinstance(value, datetime) and field is not None and field.type == "date":
+            value, midnight = value.astimezone(UTC).date(), value.astimezone(UTC).time() == time()
+            if not midnight and operator in ("eq", "ne"):  # a date is its midnight, which this moment is not
+                return Group("or" if operator == "eq" else "and", ())
+            operator = operator if midnight else {"lt": "lte", "gte": "gt"}.get(operator, operator)
         kept = len(self.values)
         try:
             return super().test(name, operator, value, path)

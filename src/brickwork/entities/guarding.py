@@ -78,13 +78,14 @@ class Guard:
         fields = access.fields(name, resource, relations)
         return record if fields.everything else attrs.evolve(record, data=fields.only(record.data))
 
-    def check(self, record: "Record", verb: str, changes: Iterable[str] = ()) -> None:
-        """Raise unless the caller may do `verb` to the record, and set the fields that `changes` names."""
+    def check(self, record: "Record", verb: str, changes: Iterable[str] = (), *, written: bool = False) -> None:
+        """Raise unless the caller may do `verb` to the record, and set the fields that `changes` names. A record that the caller
+        has `written` itself, and may not see any more, is not hidden from it."""
         access = self.holds(record.type, verb)
         name = _name(record.type, verb)
         if access is None or access.everywhere(name):
             return
-        if verb not in ("create", "read"):
+        if not written:
             self.seen(record)
         resource, relations = _resource(record), self._relations(access, name, record)
         access.require(name, resource, relations)

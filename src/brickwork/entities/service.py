@@ -82,21 +82,21 @@ class Entities:
         Raises `ValidationError` naming each bad field, `DuplicateError`, `BrokenReferenceError`.
         """
         with self._database.transaction() as transaction:
+            self._guard.holds(type, "create")
             compiled = self.types.for_writing(transaction, type)
             now = self._database.clock.now()
             key = uuid7() if id is None else self._id(type, id)
             clean = compiled.check_new(data, now)
             check_text(clean)
-            if self._guard.holds(type, "create") is not None:
-                actor = transaction.context.actor
-                self._guard.check(Record(type, key, 1, clean, now, actor, now, actor, None, compiled), "create", data)
             row = self._records.new_row(transaction, compiled, key, clean, now)
             self._records.insert(transaction, compiled, [row])
             if compiled.references:
                 self._links.set_references(transaction, compiled, [(key, clean)])
-            transaction.publish(EntityCreated(type=type, id=key, version=1))
             actor = transaction.context.actor
-        return self._returned(Record(type, key, 1, clean, now, actor, now, actor, None, compiled))
+            record = Record(type, key, 1, clean, now, actor, now, actor, None, compiled)
+            self._guard.check(record, "create", data, written=True)  # relations are asked of what is stored
+            transaction.publish(EntityCreated(type=type, id=key, version=1))
+        return self._returned(record)
 
     def get(self, type: str, id: UUID | str, *, include_deleted: bool = False) -> Record:
         """The record; raises `NotFoundError`. Outside a transaction it comes from the cache, if that has it."""
@@ -137,17 +137,16 @@ class Entities:
             if not changed:
                 return self._guard.seen(record)
             check_text(after)
-            self._guard.check(attrs.evolve(record, data=after), "update")  # nobody changes a record out of their own reach
             content = self._records.content(transaction, compiled, row.id, after)
             change = {"key": row.id, "expected": row.version, "updated_at": now, **content}
             self._records.write(transaction, compiled, [change])
             if compiled.references.keys() & set(changed):
                 self._links.set_references(transaction, compiled, [(row.id, after)], replace=True)
-            transaction.publish(EntityUpdated(type=type, id=row.id, version=row.version + 1, fields=changed))
             actor = transaction.context.actor
-        return self._returned(
-            Record(type, row.id, row.version + 1, after, row.created_at, row.created_by, now, actor, None, compiled)
-        )
+            record = Record(type, row.id, row.version + 1, after, row.created_at, row.created_by, now, actor, None, compiled)
+            self._guard.check(record, "update", written=True)  # nobody changes a record out of their own reach
+            transaction.publish(EntityUpdated(type=type, id=row.id, version=row.version + 1, fields=changed))
+        return self._returned(record)
 
     def delete(self, type: str, id: UUID | str, *, version: int | None = None) -> None:
         """Hide the record, and what its links say goes with it; `restore` brings all of it back.

@@ -56,6 +56,8 @@ class Expression:
             return self._program.execute(
                 cast(dict[str, Any], {name: _to_cel(values[name]) for name in self.names if name in values})
             )
+        except KeyError as error:
+            raise ExpressionError(f"expression {self.source!r} failed: there is no {error.args[0]!r}") from None
         except (ValueError, TypeError, RuntimeError) as error:
             raise ExpressionError(f"expression {self.source!r} failed: {str(error).split('. ')[0]}") from None
 
