@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from brickwork.locks import Locks
     from brickwork.messaging import Messaging
     from brickwork.realtime import Realtime
+    from brickwork.rpc.service import Rpc
 
 T = TypeVar("T")
 
@@ -57,6 +58,7 @@ BUILTIN = (
     "brickwork.entities.component",
     "brickwork.realtime.component",
     "brickwork.web.component",
+    "brickwork.rpc.component",
 )
 
 
@@ -232,6 +234,10 @@ class Platform:
     @property
     def entities(self) -> "Entities":
         return cast("Entities", self.get("entities"))
+
+    @property
+    def rpc(self) -> "Rpc":
+        return cast("Rpc", self.get("rpc"))
 
     @property
     def aio(self) -> "AsyncBridge":
