@@ -181,7 +181,7 @@ def test_a_user_is_acted_for_by_their_token_only(shop, served, client_module, to
     with shop.context(tenant="north", actor="testing"):
         user = shop.auth.users.create("kim@example.org", "Kim", password="correct horse battery", verified=True)
         shop.auth.members.add(user, roles=["reader"])
-        session = shop.auth.sessions.login("kim@example.org", "correct horse battery", tenant="north")
+        session = shop.auth.sessions.begin(user, tenant="north")
     with Channel(served, token=token) as channel:
         asked = client_module.Prices(channel.on_behalf_of(session.token))
         assert asked.who()["actor"] == user.actor
@@ -258,7 +258,7 @@ def test_a_call_that_runs_out_is_cancelled_and_leaves_nothing(remote, client_mod
 def test_what_is_left_of_a_calls_time_goes_along(prices):
     assert 1 < float(prices.within(5).who()["left"]) <= 5
     with until(Deadline(monotonic() + 3, lambda: True)):
-        assert float(prices.within(50).who()["left"]) <= 3
+        assert float(prices.within(50).who()["left"]) < 3.5  # gRPC rounds timeouts up
     with until(Deadline(monotonic() - 1, lambda: True)), pytest.raises(DeadlineExceededError):
         prices.who()
 

@@ -73,7 +73,7 @@ class Schema:
             lines += ["", *_comment(doc), f"service {name} {{"]
             for method in methods:
                 stream = "stream " if method["streams"] else ""
-                reply = method["reply"].type_name.removeprefix(f".{self.package}.").removeprefix(".")
+                reply = method["reply"].type_name  # in full: a method of the same name would hide it
                 lines += _comment(method["doc"], "  ")
                 lines.append(f"  rpc {method['name']}({method['request'].name}) returns ({stream}{reply});")
             lines.append("}")
@@ -91,7 +91,7 @@ class Schema:
         if field.form == "map":
             assert field.key is not None
             return f"map<{_WORDS[field.key.kind]}, {word}>"
-        return f"optional {word}"
+        return word if field.shape.kind == Proto.TYPE_MESSAGE else f"optional {word}"
 
     def _describe(self) -> FileDescriptorProto:
         file = FileDescriptorProto(name=f"{self.package.replace('.', '/')}.proto", package=self.package, syntax="proto3")
@@ -102,12 +102,10 @@ class Schema:
         for name, (_, methods) in self.services.items():
             service = file.service.add(name=name)
             for method in methods:
-                service.method.add(
-                    name=method["name"],
-                    input_type=method["request"].type_name,
-                    output_type=method["reply"].type_name,
-                    server_streaming=method["streams"],
-                )
+                types = {"input_type": method["request"].type_name, "output_type": method["reply"].type_name}
+                added = service.method.add(name=method["name"], **types)
+                if method["streams"]:
+                    added.server_streaming = True
         used = {field.shape.type_name for message in self.messages.values() for field in message.fields}
         used |= {method["reply"].type_name for _, methods in self.services.values() for method in methods}
         file.dependency.extend(sorted({_KNOWN[name].DESCRIPTOR.name for name in used if name in _KNOWN}))

@@ -110,7 +110,7 @@ class Types:
         if known is not None:
             return known
         origin = get_origin(kind) or kind
-        if not isinstance(origin, type):
+        if not isinstance(origin, type) or origin is types.UnionType:
             raise _refused(where, kind)
         variables = dict(zip(getattr(origin, "__parameters__", ()), get_args(kind), strict=False))
         name = "".join(getattr(_bare(a), "__name__", "") for a in variables.values()) + origin.__name__.partition("[")[0]
