@@ -4,6 +4,7 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic
 from uuid import UUID
@@ -162,6 +163,29 @@ def test_the_context_goes_along_and_tenant_and_actor_are_the_credentials(make_sh
         "correlation_id": "c-17",
         "locale": "de",
     }
+
+
+def test_a_trace_leads_from_the_caller_through_the_call_to_its_sql(make_shop, client_module):
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    shop = make_shop(platform={"traces": "custom"})
+    kept = InMemorySpanExporter()
+    shop.tracing.provider.add_span_processor(SimpleSpanProcessor(kept))
+    target, token = f"127.0.0.1:{shop.rpc.serve(port=0).port}", key_of(shop, "north")
+    with Channel(target, token=token, platform=shop) as channel, shop.context(tenant="north"), shop.tracing.span("outer"):
+        client_module.Prices(channel).tag("x")
+    shop.close()
+    spans = {(span.name, span.kind.name): span for span in kept.get_finished_spans()}
+    path = [
+        ("outer", "INTERNAL"),
+        ("shop.v1.Prices/Tag", "CLIENT"),
+        ("shop.v1.Prices/Tag", "SERVER"),
+        ("INSERT ward_tag", "CLIENT"),
+    ]
+    for above, below in pairwise(path):
+        assert spans[below].parent.span_id == spans[above].context.span_id
+    assert spans[path[2]].attributes["brickwork.actor"] == "service:till"
 
 
 def test_a_header_makes_nobody_somebody_else(served, token):

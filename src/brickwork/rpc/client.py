@@ -126,8 +126,7 @@ class Channel:
     def _span(self, method: Method) -> Any:
         if self._platform is None:
             return nullcontext()
-        attributes = {"rpc.system.name": "grpc", "rpc.method": method.path[1:]}
-        return self._platform.tracing.span(method.path[1:], attributes, kind="client")
+        return self._platform.tracing.span(method.path[1:], method.told, kind="client")
 
 
 class Remote:

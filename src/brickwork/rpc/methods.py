@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NotRequired, get_args, get_origin, get_type_hints
 
 import attrs
@@ -46,6 +47,11 @@ class Method:
     streams: bool
     check: TypeAdapter[Any]
     schema: Schema
+
+    @cached_property
+    def told(self) -> dict[str, str]:
+        """The attributes of its spans (OpenTelemetry's RPC conventions)."""
+        return {"rpc.system.name": "grpc", "rpc.method": self.path[1:]}
 
     def arguments(self, raw: bytes) -> dict[str, Any]:
         """What a request asks for; raises `ValidationError`."""

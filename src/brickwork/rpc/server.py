@@ -54,6 +54,7 @@ class Server:
         self._seconds = Histogram(
             "brickwork_rpc_request_seconds", "Time to answer", ("method",), registry=platform.metrics, buckets=BUCKETS
         )
+        self._known: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
         self._commits = Commits()
         self._server = grpc.server(
             ThreadPoolExecutor(settings.threads, thread_name_prefix="brickwork-rpc"),
@@ -185,9 +186,7 @@ class Server:
         longest = self._settings.longest
         deadline = Deadline(monotonic() + (longest if left is None else min(left, longest)), call.is_active)
         tracing = self._platform.tracing
-        with tracing.span(
-            method.path[1:], {"rpc.system.name": "grpc", "rpc.method": method.path[1:]}, kind="server", parent=metadata
-        ):
+        with tracing.span(method.path[1:], method.told, kind="server", parent=metadata):
             context = self._context(method.mark.permission, metadata)
             tracing.note(context)
             with self._platform.contexts.use(context), until(deadline):
@@ -244,8 +243,12 @@ class Server:
         return b""
 
     def _count(self, method: Method, code: str, began: float) -> None:
-        self._requests.labels(method.path[1:], code).inc()
-        self._seconds.labels(method.path[1:]).observe(perf_counter() - began)
+        found = self._known.get((method.path, code))
+        if found is None:
+            name = method.path[1:]
+            found = self._known[method.path, code] = (self._requests.labels(name, code), self._seconds.labels(name))
+        found[0].inc()
+        found[1].observe(perf_counter() - began)
 
 
 class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
