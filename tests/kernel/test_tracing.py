@@ -227,6 +227,7 @@ def test_a_statement_that_fails_is_told_by_its_kind(shop):
         ("UPDATE t SET a = 'it''s', b = -12.5", "UPDATE t SET a = ?, b = -?"),
         ("DO $x$ secret 'a' $x$", "DO ?"),
         ("SELECT 'no end", "SELECT ?"),
+        (r"SELECT E'it\'s secret', 1", "SELECT ?, ?"),
         ("", ""),
     ],
 )

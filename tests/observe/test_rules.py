@@ -172,6 +172,7 @@ def dashboard_expressions(objectives=None):
 
 
 def test_every_metric_and_recorded_name_exists(platform):
+    platform.rpc.serve(port=0)
     with TestClient(create_app(platform)) as client:
         client.get("/api/v1/entity-types")
         page = client.get("/metrics").text

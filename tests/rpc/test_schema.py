@@ -158,6 +158,26 @@ def test_a_hidden_parameter_is_not_there_and_has_a_default():
         proto(Wrong)
 
 
+def test_what_a_method_returns_is_held_to_what_it_says():
+    class Shop:
+        @exposed("shop.read")
+        def look(self) -> list[int]: ...
+
+    look = describe("shop.v1", {"Shop": Shop})[1]["Shop"]["look"]
+    assert look.result(look.answer([])) == []
+    with pytest.raises(TypeError, match="returned something else than it says"):
+        look.answer(["one"])
+
+
+def test_a_permission_names_required_parameters_only():
+    class Shop:
+        @exposed("shop.{kind}.read")
+        def look(self, kind: str = "any") -> None: ...
+
+    with pytest.raises(ValidationError, match="names kind, which is no required parameter"):
+        proto(Shop)
+
+
 def test_a_class_that_exposes_nothing_is_refused():
     with pytest.raises(ValidationError, match="no method with @exposed"):
         proto(type("Shop", (), {}))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from prometheus_client import start_http_server
 from rich.console import Console
 from rich.table import Table
 
@@ -51,12 +52,15 @@ def serve(
     context: typer.Context,
     host: Annotated[str | None, typer.Option(help="Address to listen on; beyond the loopback it takes TLS")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one")] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics on this port of the loopback")] = None,
 ) -> None:
     """Serve exposed services until SIGTERM or SIGINT; running calls get ten seconds to end."""
     platform = platform_of(context)
     platform.configure_logging()
     platform.database.start()
     server = platform.rpc.serve(host=host, port=port)
+    if metrics_port is not None:
+        start_http_server(metrics_port, "127.0.0.1", platform.metrics)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

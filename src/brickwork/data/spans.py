@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from brickwork.kernel.tracing import Attributes, Span, Tracing
 
 _TARGET = re.compile(r'\b(?:FROM|INTO|UPDATE|TABLE)\s+(?:ONLY\s+)?"?([A-Za-z_][\w.]*)', re.IGNORECASE)
-#: Strings (quoted, or PostgreSQL's between dollars; one without an end runs to the text's), and numbers.
-_VALUES = re.compile(r"'(?:[^']|'')*(?:'|\Z)|\$(\w*)\$.*?(?:\$\1\$|\Z)|(?<![\w$:.])\d+(?:\.\d+)?(?!\w)", re.DOTALL)
+#: Strings (PostgreSQL's with escapes, quoted ones, PostgreSQL's between dollars; one without an end runs to the text's), numbers.
+_VALUES = re.compile(
+    r"\b[eE]'(?:[^'\\]|\\.|'')*(?:'|\Z)|'(?:[^']|'')*(?:'|\Z)|\$(\w*)\$.*?(?:\$\1\$|\Z)|(?<![\w$:.])\d+(?:\.\d+)?(?!\w)",
+    re.DOTALL,
+)
 #: Characters of a statement that are told.
 LONGEST = 4000
 

@@ -104,6 +104,11 @@ def panels(wanted: Objectives) -> list[Panel]:
             ((f"sum by (result) (rate(brickwork_limits_decisions_total{of}}}[$__rate_interval]))", "{{result}}"),),
             "ops",
         ),
+        Panel(
+            "Calls over gRPC",
+            ((f"sum by (code) (rate(brickwork_rpc_requests_total{of}}}[$__rate_interval]))", "{{code}}"),),
+            "reqps",
+        ),
         Panel("Realtime clients", ((f"sum by (job) (brickwork_realtime_connections{of}}})", "{{job}}"),)),
     ]
 

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from string import Formatter
 from typing import Any, NotRequired, get_args, get_origin, get_type_hints
 
 import attrs
@@ -76,13 +77,16 @@ class Method:
         return raw
 
     def answer(self, value: Any) -> bytes:
-        """The reply that holds `value`."""
+        """The reply that holds `value`; raises `TypeError` if it is not what the method says it returns."""
         message = self.schema.new(self.reply.type_name)
-        if self.wrapped:
-            assert isinstance(self.reply, Message)
-            self.reply.fields[0].put(message, value)
-        else:
-            self.reply.fill(message, value)
+        try:
+            if self.wrapped:
+                assert isinstance(self.reply, Message)
+                self.reply.fields[0].put(message, value)
+            else:
+                self.reply.fill(message, value)
+        except ValidationError as error:  # which is not the caller's fault
+            raise TypeError(f"{self.path[1:]} returned something else than it says: {error.message}") from None
         raw: bytes = message.SerializeToString()
         return raw
 
@@ -93,10 +97,7 @@ class Method:
             return self.reply.take(message)
         assert isinstance(self.reply, Message)
         values = self.reply.read(message)
-        field = self.reply.fields[0]
-        return (
-            values.get("value") if field.form == "one" else values.get("value", field.collect([]) if field.form == "list" else {})
-        )
+        return values.get("value")
 
 
 def describe(package: str, classes: Mapping[str, Any]) -> tuple[Schema, dict[str, dict[str, Method]]]:
@@ -126,6 +127,9 @@ def _draft(types: Types, service: str, attribute: str, function: Callable[..., A
     if "return" not in hints:
         raise ValidationError(f"{where}: {attribute} says not what it returns; annotate it", field=attribute)
     parts = _parameters(where, function, hints, mark)
+    named = {name for _, name, _, _ in Formatter().parse(mark.permission) if name}
+    if unknown := named - {part.name for part in parts if part.default is MISSING}:
+        raise ValidationError(f"{where}: its permission names {', '.join(unknown)}, which is no required parameter")
     request = types.declare(f"{service}{name}Request", parts, f"What {service}.{name} takes.")
     returns, streams = _streamed(hints["return"])
     reply, wrapped = _reply(types, f"{service}{name}Reply", where, returns)

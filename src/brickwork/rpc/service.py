@@ -61,7 +61,7 @@ class Rpc:
         return module(*self.describe(package))
 
     def serve(self, *, host: str | None = None, port: int | None = None) -> "Server":
-        """A server that has started; it ends with the platform. Raises `SettingsError` where it would be unsafe."""
+        """A server that has started, the platform's only one, which ends with it. Raises `SettingsError` where that is unsafe."""
         try:
             from brickwork.rpc.server import Server
         except ImportError:

@@ -170,7 +170,6 @@ class Field:
     nullable: bool = False
     #: What the list or map is in Python.
     collect: Callable[[Any], Any] = list
-    doc: str = ""
 
     def put(self, message: Any, value: Any) -> None:
         """Write the value; None leaves it out."""
