@@ -19,6 +19,7 @@ from brickwork.cli import (
     entities,
     flags,
     jobs,
+    limits,
     messaging,
     new,
     observe,
@@ -47,6 +48,7 @@ app.add_typer(messaging.dead, name="dead")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(cache.app, name="cache")
 app.add_typer(flags.app, name="flags")
+app.add_typer(limits.app, name="limits")
 app.add_typer(observe.app, name="observe")
 app.add_typer(rpc.app, name="rpc")
 app.add_typer(new.app, name="new")
