@@ -157,8 +157,10 @@ def test_statements_are_spans_of_the_work_that_sent_them(shop):
     assert insert.attributes["db.collection.name"] == "ward_tag"
     assert "COMMIT" in by_name
     handle = named(kept, "process order.placed")
-    of_handler = {s.name for s in kept.get_finished_spans() if s.parent and s.parent.span_id == handle.context.span_id}
-    assert {"DELETE message_delivery", "INSERT job_run", "COMMIT"} <= of_handler
+    of_handler = {s.name: s for s in kept.get_finished_spans() if s.parent and s.parent.span_id == handle.context.span_id}
+    assert {"BEGIN", "INSERT job_run", "COMMIT"} <= of_handler.keys()
+    assert "DELETE FROM message_delivery" in of_handler["BEGIN"].attributes["db.query.text"]  # they travel together
+    assert "INSERT INTO message_delivery" in of_handler["COMMIT"].attributes["db.query.text"]
     for span in kept.get_finished_spans():
         assert "very-secret-order" not in str(span.attributes.get("db.query.text"))
 

@@ -1,16 +1,19 @@
 """SQL as spans (OpenTelemetry's database conventions): the statement's text, never its values.
 
 Only inside another span: what a process asks for itself, such as a relay looking for work, leaves no traces. Statements that
-PostgreSQL takes in one round trip (`DatabaseBackend.together`) show the time of handing them over; the wait is the COMMIT's.
+travel with the beginning or the end of a transaction are told by the span of its BEGIN or COMMIT.
 """
 
 import re
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import URL, ExceptionContext
+
+from brickwork.data.port import Bound
 
 if TYPE_CHECKING:
     from brickwork.kernel.tracing import Attributes, Span, Tracing
@@ -53,6 +56,14 @@ class Statements:
         """A block that runs the statement."""
         name, attributes = described(sql)
         return self._tracing.span(name, {**self._always, **dict(attributes)}, kind="client", inner=True)
+
+    @contextmanager
+    def around(self, verb: str, along: Callable[[], Iterable[Bound]]) -> Iterator[None]:
+        """A block that sends BEGIN or COMMIT, and `along` in the same round trip: one span, which tells all of it."""
+        with self._tracing.span(verb, {**self._always, "db.operation.name": verb}, kind="client", inner=True) as span:
+            yield
+            texts = dict.fromkeys(dict(described(bound.sql)[1])["db.query.text"] for bound in along())
+            span.set_attribute("db.query.text", "; ".join((*texts, verb))[:LONGEST])
 
     def watch(self, engine: Engine) -> None:
         """Make spans of what SQLAlchemy sends through `engine`."""
