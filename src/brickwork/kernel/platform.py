@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from brickwork.eventstore import EventStore
     from brickwork.federation import Federation
     from brickwork.flags import Flags
+    from brickwork.gateway.service import GatewayService
     from brickwork.jobs import Jobs
     from brickwork.kernel.aio import AsyncBridge
     from brickwork.kernel.tracing import Tracing
@@ -61,6 +62,7 @@ BUILTIN = (
     "brickwork.realtime.component",
     "brickwork.web.component",
     "brickwork.rpc.component",
+    "brickwork.gateway.component",
 )
 
 
@@ -244,6 +246,10 @@ class Platform:
     @property
     def rpc(self) -> "Rpc":
         return cast("Rpc", self.get("rpc"))
+
+    @property
+    def gateway(self) -> "GatewayService":
+        return cast("GatewayService", self.get("gateway"))
 
     @property
     def aio(self) -> "AsyncBridge":
