@@ -184,7 +184,8 @@ class Region(Generic[T]):
 
     def _loaded(self, place: Place, found: Found, loader: Callable[[], T | None]) -> bytes:
         began = perf_counter()
-        value = loader()
+        with self._cache.tracing.span(f"cache load {self.name}", {"brickwork.cache.region": self.name}, inner=True):
+            value = loader()
         self._meter.miss()
         self._meter.loaded(perf_counter() - began)
         if value is None:

@@ -39,6 +39,7 @@ class Cache:
         self._platform = platform
         self._database = platform.database
         self._meters = Meters(platform.metrics)
+        self.tracing = platform.tracing
         self.store = SteadyStore(platform.backend("cache", settings.backend), self._meters, settings.retry_after)
         self.near = Near(settings.process_entries)
         self.flights: Flights[bytes] = Flights()

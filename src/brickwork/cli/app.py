@@ -23,6 +23,8 @@ from brickwork.cli import (
     limits,
     messaging,
     new,
+    observe,
+    rpc,
     serving,
     working,
 )
@@ -49,6 +51,8 @@ app.add_typer(cache.app, name="cache")
 app.add_typer(flags.app, name="flags")
 app.add_typer(gateway.app, name="gateway")
 app.add_typer(limits.app, name="limits")
+app.add_typer(observe.app, name="observe")
+app.add_typer(rpc.app, name="rpc")
 app.add_typer(new.app, name="new")
 app.command("doctor")(doctor.doctor)
 app.command("serve")(serving.serve)

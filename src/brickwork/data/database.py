@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from brickwork.data import guard
 from brickwork.data.audit import AuditTrail
-from brickwork.data.backends import backend_for
+from brickwork.data.backends import backend_for, url_of
 from brickwork.data.lane import Lane
 from brickwork.data.models import check_models, tenant_tables
 from brickwork.data.port import Bound, DatabaseBackend, Engines
@@ -36,6 +36,7 @@ from brickwork.kernel.context import Context, strand
 from brickwork.kernel.ids import uuid7
 
 if TYPE_CHECKING:
+    from brickwork.data.spans import Statements
     from brickwork.kernel.platform import Platform
 
 log = logging.getLogger("brickwork.data")
@@ -52,6 +53,8 @@ class Database:
         self.settings = settings
         self.clock: Clock = platform.clock
         self.backend: DatabaseBackend = self._backend(settings.url)
+        #: Makes spans of statements, where tracing is on.
+        self.spans = self._spans() if platform.tracing.on else None
         self.audit = AuditTrail(self)
         self._impatient: ContextVar[Lane | bool] = ContextVar("brickwork_impatient", default=False)
         self._lanes: list[Lane] = []
@@ -256,6 +259,8 @@ class Database:
     def watch(self, engine: Any) -> None:
         """Put the guard and the translation of errors on `engine`."""
         guard.watch(engine)
+        if self.spans is not None:
+            self.spans.watch(engine)
         event.listen(engine, "handle_error", self._translate)
 
     def owner_backend(self) -> DatabaseBackend:
@@ -274,6 +279,13 @@ class Database:
         return current
 
     def _commit(self, transaction: Transaction, outer: Any) -> None:
+        if self.spans is None:
+            self._send_commit(transaction, outer)
+            return
+        with self.spans.around("COMMIT", lambda: transaction.last):
+            self._send_commit(transaction, outer)
+
+    def _send_commit(self, transaction: Transaction, outer: Any) -> None:
         with self._typed_errors():
             self.backend.commit(transaction.connection, transaction.last)
             outer.commit()  # SQLAlchemy's own; there is nothing left to do for the database
@@ -335,7 +347,8 @@ class Database:
     def _begin(self, transaction: Transaction, stamp: str, first: Opening | None, *, wait: bool) -> None:
         connection, scope, readonly = transaction.connection, transaction.scope, transaction.readonly
         opening = None if first is None else partial(first, transaction)
-        with self._typed_errors():
+        spans = nullcontext() if self.spans is None or first is None else self.spans.around("BEGIN", lambda: _sent(transaction))
+        with spans, self._typed_errors():
             transaction.opened = self.backend.begin(connection, scope, stamp, readonly=readonly, wait=wait, first=opening)
 
     @contextmanager
@@ -400,8 +413,18 @@ class Database:
         if known is not None:
             raise known from None
 
+    def _spans(self) -> "Statements":
+        from brickwork.data.spans import Statements
+
+        url = url_of(self.settings.url, self._platform.settings.platform.data_dir)
+        return Statements(self._platform.tracing, self.backend.name, url)
+
     def _backend(self, url: str | None) -> DatabaseBackend:
         return backend_for(url, self.settings, self._platform.settings.platform.data_dir)
+
+
+def _sent(transaction: Transaction) -> list[Bound]:
+    return [] if transaction.opened is None else [transaction.opened]
 
 
 def _stamp(context: Context, clock: Clock) -> str:

@@ -71,8 +71,12 @@ class Transaction:
         """The driver's cursor for a statement that `Prepared` has compiled."""
         self.flush()
         driver: Any = self.connection.connection.driver_connection
+        spans = self._database.spans
         try:
-            return driver.execute(sql, parameters)
+            if spans is None:
+                return driver.execute(sql, parameters)
+            with spans.span(sql):
+                return driver.execute(sql, parameters)
         except Exception as error:
             self.broken = True
             known = self._database.backend.translate(error)

@@ -40,6 +40,13 @@ def _shipped(platform: "Platform", settings: EntitiesSettings) -> "list[EntityTy
 
 
 @hookimpl
+def brickwork_rpc_services(platform: "Platform") -> Sequence[Any]:
+    from brickwork.rpc import Service
+
+    return [Service("brickwork.entities.v1.Entities", platform.entities)] if "entities" in platform.components else []
+
+
+@hookimpl
 def brickwork_components() -> Sequence[Component]:
     return [
         Component(

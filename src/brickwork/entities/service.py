@@ -24,6 +24,7 @@ from brickwork.entities.relations import Relations
 from brickwork.entities.repository import Records, check_text, check_version
 from brickwork.entities.types import EntityTypes
 from brickwork.errors import NotFoundError, PermissionDeniedError, ValidationError
+from brickwork.kernel.exposed import exposed
 from brickwork.kernel.ids import parse_id, uuid7
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Entities:
 
     # -- one record ------------------------------------------------------------------------------------------------
 
+    @exposed("entities.{type}.create")
     def create(self, type: str, data: Mapping[str, Any], *, id: UUID | str | None = None) -> Record:
         """Store a new record. `id` may be given by a caller that must be able to repeat the call.
 
@@ -98,6 +100,7 @@ class Entities:
             transaction.publish(EntityCreated(type=type, id=key, version=1))
         return self._returned(record)
 
+    @exposed("entities.{type}.read", hidden=["include_deleted"])
     def get(self, type: str, id: UUID | str, *, include_deleted: bool = False) -> Record:
         """The record; raises `NotFoundError`. Outside a transaction it comes from the cache, if that has it."""
         context = self._platform.contexts.current
@@ -119,6 +122,7 @@ class Entities:
             rows = self._records.get_many(transaction, compiled, [self._id(type, id) for id in ids])
             return {id: self._records.record(transaction, compiled, row) for id, row in rows.items() if row.deleted_at is None}
 
+    @exposed("entities.{type}.update")
     def update(self, type: str, id: UUID | str, changes: Mapping[str, Any], *, version: int | None = None) -> Record:
         """Change the given fields; None empties one. With `version`, only if the record is still at it.
 
@@ -148,6 +152,7 @@ class Entities:
             transaction.publish(EntityUpdated(type=type, id=row.id, version=row.version + 1, fields=changed))
         return self._returned(record)
 
+    @exposed("entities.{type}.delete")
     def delete(self, type: str, id: UUID | str, *, version: int | None = None) -> None:
         """Hide the record, and what its links say goes with it; `restore` brings all of it back.
 
@@ -196,6 +201,7 @@ class Entities:
 
     # -- many records ----------------------------------------------------------------------------------------------
 
+    @exposed("entities.{type}.read", hidden=["include_deleted"])
     def query(
         self,
         type: str,
@@ -233,6 +239,7 @@ class Entities:
         last = rows[limit - 1]
         return Page(records, encode_cursor(signature, [*(getattr(last, f"s{n}") for n in range(len(keys))), last.id]))
 
+    @exposed("entities.{type}.read")
     def count(self, type: str, where: Mapping[str, Any] | None = None) -> int:
         """How many records `where` admits."""
         with self._database.transaction(readonly=True) as transaction:
@@ -243,6 +250,7 @@ class Entities:
             parameters = {"tenant": transaction.tenant, **bind(compiled, parsed, blinds)}
             return int(transaction.execute(statement, parameters).scalar_one())
 
+    @exposed("entities.{type}.read", hidden=["batch"])
     def each(self, type: str, where: Mapping[str, Any] | None = None, *, batch: int = MAX_PAGE) -> Iterator[Record]:
         """Every record that `where` admits, in order of id, a page at a time; each page is a transaction of its own."""
         cursor = None

@@ -22,6 +22,7 @@ from brickwork.messaging.handler import Subscription
 if TYPE_CHECKING:
     from brickwork.data import Transaction
     from brickwork.kernel.platform import Platform
+    from brickwork.kernel.tracing import Attributes
 
 _run: Any = RunRow.__table__
 
@@ -162,7 +163,9 @@ class Jobs:
             return
         run = Run(platform, row.id, row.job, row.due_at, row.attempts)
         try:
-            job.function(platform, run, **row.arguments)
+            attributes: Attributes = {"brickwork.job": job.name, "brickwork.run": str(run.id), "brickwork.attempt": run.attempt}
+            with platform.tracing.span(f"job {job.name}", attributes):
+                job.function(platform, run, **row.arguments)
         except JobCancelledError:
             self._end(run, "cancelled")
         except BaseException as error:

@@ -88,6 +88,12 @@ def brickwork_routes(platform: "Platform") -> Sequence[Any]:  # type: ignore[emp
 
 
 @hookspec
+def brickwork_rpc_services(platform: "Platform") -> Sequence[Any]:  # type: ignore[empty-body]
+    """Called when services are exposed or described. Returns `brickwork.rpc.Service` values: what other processes may call over
+    gRPC."""
+
+
+@hookspec
 def brickwork_warm_cache(platform: "Platform") -> None:
     """Called in a thread when the platform starts, and every `cache.warm_every` seconds in one of its processes. Calls, in the
     contexts of the tenants it is meant for, the cached functions whose results should be there before anybody asks."""

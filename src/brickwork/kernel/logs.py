@@ -76,6 +76,8 @@ def redact(logger: Any, method: str, line: Line) -> Line:
 
 
 def _circumstances(platform: "Platform") -> "Processor":
+    tracing = platform.tracing
+
     def add(logger: Any, method: str, line: Line) -> Line:
         context = platform.contexts.current
         if context.correlation_id != "none":
@@ -83,6 +85,8 @@ def _circumstances(platform: "Platform") -> "Processor":
             line.setdefault("actor", context.actor)
         if context.tenant is not None:
             line.setdefault("tenant", context.tenant)
+        if (ids := tracing.ids()) is not None:
+            line["trace_id"], line["span_id"] = ids
         line.pop("color_message", None)  # uvicorn says everything twice
         return line
 

@@ -37,10 +37,12 @@ if TYPE_CHECKING:
     from brickwork.gateway.service import GatewayService
     from brickwork.jobs import Jobs
     from brickwork.kernel.aio import AsyncBridge
+    from brickwork.kernel.tracing import Tracing
     from brickwork.limits import Limits
     from brickwork.locks import Locks
     from brickwork.messaging import Messaging
     from brickwork.realtime import Realtime
+    from brickwork.rpc.service import Rpc
 
 T = TypeVar("T")
 
@@ -59,6 +61,7 @@ BUILTIN = (
     "brickwork.entities.component",
     "brickwork.realtime.component",
     "brickwork.web.component",
+    "brickwork.rpc.component",
     "brickwork.gateway.component",
 )
 
@@ -241,6 +244,10 @@ class Platform:
         return cast("Entities", self.get("entities"))
 
     @property
+    def rpc(self) -> "Rpc":
+        return cast("Rpc", self.get("rpc"))
+
+    @property
     def gateway(self) -> "GatewayService":
         return cast("GatewayService", self.get("gateway"))
 
@@ -253,6 +260,11 @@ class Platform:
     def metrics(self) -> "CollectorRegistry":
         """Where components register what they count; `GET /metrics` tells it."""
         return cast("CollectorRegistry", self._once("metrics", "brickwork.kernel.metrics:registry"))
+
+    @property
+    def tracing(self) -> "Tracing":
+        """Spans of a trace, and the headers that carry it on; does nothing unless `[platform] traces` is on."""
+        return cast("Tracing", self._once("tracing", "brickwork.kernel.tracing:tracing"))
 
     def transaction(self, *, readonly: bool = False) -> "AbstractContextManager[Transaction]":
         """Join the current transaction, or begin one that commits at the end of the block."""

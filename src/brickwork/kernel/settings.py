@@ -36,6 +36,14 @@ class PlatformSettings(ComponentSettings):
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     #: "json" is an object a line, "console" is for people; "auto" is "console" on a terminal.
     log_format: str = Field(default="auto", pattern="^(auto|json|console)$")
+    #: Where spans go: "otlp" is a collector over HTTP, "console" stdout, "custom" what the product adds to `tracing.provider`.
+    traces: str = Field(default="off", pattern="^(off|otlp|console|custom)$")
+    #: URL for "otlp", with its path; None is what OTEL_EXPORTER_OTLP_* say, or http://localhost:4318/v1/traces.
+    traces_endpoint: str | None = None
+    #: Share of the traces that begin here which are kept, 0 to 1; of others who began them decides.
+    traces_ratio: float = Field(default=1.0, ge=0, le=1)
+    #: `service.name` of the spans.
+    traces_service: str = "brickwork"
 
 
 class _Sections(BaseSettings):

@@ -22,12 +22,16 @@ from brickwork.messaging.event import UnknownVersionError
 from brickwork.messaging.handler import Subscription
 from brickwork.messaging.meters import Meters
 from brickwork.messaging.models import DeliveryRow
+from brickwork.messaging.outbox import span_attributes
 from brickwork.messaging.port import Parcel
 from brickwork.messaging.watchdog import HandlerInterrupt
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from brickwork.data import Database
     from brickwork.kernel.platform import Platform
+    from brickwork.kernel.tracing import Span
 
 log = logging.getLogger("brickwork.messaging")
 
@@ -96,7 +100,8 @@ class Consumer:
             try:
                 began = perf_counter()
                 try:
-                    done = self._run(parcel, subscription, context, run)
+                    with self._span(cloud, subscription):
+                        done = self._run(parcel, subscription, context, run)
                     if done:
                         self._meters.handled(subscription.name, "done", perf_counter() - began)
                     return done
@@ -133,6 +138,20 @@ class Consumer:
         if subscription.ordered or subscription.concurrency is not None:
             self._bell.ring()  # the next of its key, or the next at all, has become possible
         return True
+
+    def _span(self, cloud: CloudEvent, subscription: Subscription) -> "AbstractContextManager[Span]":
+        """The handler's span, below that of who published the event, in whatever process."""
+        tracing = self._platform.tracing
+        if not tracing.on:
+            return tracing.span("")
+        parent = {name: value for name in ("traceparent", "tracestate") if (value := getattr(cloud, name)) is not None}
+        attributes = {
+            **span_attributes(cloud.type, str(cloud.id), "process"),
+            "messaging.consumer.group.name": subscription.name,
+            "brickwork.tenant": cloud.tenant,
+            "brickwork.correlation_id": cloud.correlationid,
+        }
+        return tracing.span(f"process {cloud.type}", attributes, kind="consumer", parent=parent)
 
     def _read(self, parcel: Parcel, subscription: Subscription) -> tuple[CloudEvent, Any]:
         cloud = CloudEvent.parse(parcel.event)

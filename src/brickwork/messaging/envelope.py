@@ -1,5 +1,6 @@
 """Events on the wire: CloudEvents 1.0 in JSON, with the context they happened in as extension attributes."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,7 +21,8 @@ class UnreadableMessageError(BrickworkError):
 
 
 class CloudEvent(BaseModel):
-    """An event with its attributes (CloudEvents 1.0.2; extensions `traceparent` and `partitionkey` as its registry has them).
+    """An event with its attributes (CloudEvents 1.0.2; extensions `traceparent`, `tracestate` and `partitionkey` as its
+    registry has them).
 
     `correlationid` joins all that one request led to; `causationid` is the id of the event whose handler published this one.
     """
@@ -41,6 +43,7 @@ class CloudEvent(BaseModel):
     correlationid: str
     causationid: str | None = None
     traceparent: str | None = None
+    tracestate: str | None = None
     data: dict[str, Any]
 
     @classmethod
@@ -61,8 +64,16 @@ class CloudEvent(BaseModel):
         return Context(tenant, self.actor, self.correlationid, reason=reason, system=system)
 
 
-def wrap(event: Event, id: UUID, context: Context, now: datetime, causation: str | None, source: str) -> str:
-    """The JSON text of `event` as a CloudEvent."""
+def wrap(
+    event: Event,
+    id: UUID,
+    context: Context,
+    now: datetime,
+    causation: str | None,
+    source: str,
+    trace: Mapping[str, str] | None = None,
+) -> str:
+    """The JSON text of `event` as a CloudEvent; `trace` has the `traceparent` and `tracestate` of who published it."""
     key = event.ordering_key()
     attributes = {
         "specversion": "1.0",
@@ -76,6 +87,7 @@ def wrap(event: Event, id: UUID, context: Context, now: datetime, causation: str
         "actor": context.actor,
         "correlationid": context.correlation_id,
         "traceparent": traceparent(context.correlation_id, id),
+        **(trace or {}),
         "data": orjson.Fragment(event.model_dump_json()),
     }
     if key is not None:

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import attrs
 from sqlalchemy import bindparam, insert, literal_column
@@ -21,6 +22,7 @@ from brickwork.messaging.settings import MessagingSettings
 
 if TYPE_CHECKING:
     from brickwork.data import Database, Transaction
+    from brickwork.kernel.tracing import Tracing
 
 _table: Any = DeliveryRow.__table__
 _COLUMNS = ("tenant_id", "subscription", "queue", "ordering", "event_id", "event", "due_at", "taken", "failures")
@@ -47,8 +49,16 @@ class Owed:
 class Outbox:
     """Turns published events into deliveries. Events that nobody handles are not stored."""
 
-    def __init__(self, database: "Database", catalogue: Catalogue, settings: MessagingSettings, handover: HandOver) -> None:
+    def __init__(
+        self,
+        database: "Database",
+        catalogue: Catalogue,
+        settings: MessagingSettings,
+        handover: HandOver,
+        tracing: "Tracing",
+    ) -> None:
         self._database = database
+        self._tracing = tracing
         self._catalogue = catalogue
         self._settings = settings
         self._handover = handover
@@ -103,7 +113,9 @@ class Outbox:
         cause: CloudEvent | None,
     ) -> list[Row]:
         id = uuid7()
-        text = wrap(event, id, transaction.context, now, str(cause.id) if cause else None, self._settings.source)
+        causation = str(cause.id) if cause else None
+        trace = self._trace(event, id) if self._tracing.on else None
+        text = wrap(event, id, transaction.context, now, causation, self._settings.source, trace)
         if len(text) > self._settings.max_event_bytes:
             raise TooLargeError(
                 f"event {event.event_name} has {len(text)} bytes, more than messaging.max_event_bytes "
@@ -111,6 +123,23 @@ class Outbox:
             )
         key = event.ordering_key()
         return [delivery(transaction.tenant, wanted, key, id, text, due) for wanted in wanting]
+
+    def _trace(self, event: Event, id: UUID) -> dict[str, str]:
+        """What leads from the handlers' spans back to this one (OpenTelemetry's messaging conventions, "Producer spans")."""
+        attributes = span_attributes(event.event_name, str(id), "send")
+        with self._tracing.span(f"send {event.event_name}", attributes, kind="producer"):
+            return self._tracing.carrier()
+
+
+def span_attributes(event_name: str, id: str, operation: str) -> dict[str, str]:
+    """What producers' and consumers' spans have in common; `operation` is "send" or "process"."""
+    return {
+        "messaging.system": "brickwork",
+        "messaging.destination.name": event_name,
+        "messaging.message.id": id,
+        "messaging.operation.type": operation,
+        "messaging.operation.name": operation,
+    }
 
 
 def delivery(tenant: str, wanted: Subscription, key: str | None, id: Any, text: str, due: datetime) -> Row:

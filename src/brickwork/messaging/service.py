@@ -48,7 +48,7 @@ class Messaging:
         self.consumer = Consumer(platform, self.catalogue, self.dead, self.bell, self._cause, self._meters)
         straight = settings.handover and settings.backend != "sql"
         self.handover = HandOver(platform.database, lambda: self.broker, self.bell, wanted=straight)
-        self._outbox = Outbox(platform.database, self.catalogue, settings, self.handover)
+        self._outbox = Outbox(platform.database, self.catalogue, settings, self.handover, platform.tracing)
         self._broker: MessageBroker | None = None
         self._worker: Worker | None = None
         self.catalogue.add_event(DeadLettersGrew)

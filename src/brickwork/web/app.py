@@ -20,6 +20,7 @@ from brickwork.web.envelope import failure
 from brickwork.web.metrics import Metrics
 from brickwork.web.openapi import describe
 from brickwork.web.routing import Router
+from brickwork.web.spans import traced
 
 if TYPE_CHECKING:
     from brickwork.kernel.platform import Platform
@@ -44,6 +45,7 @@ class BrickworkAPI(FastAPI):
         self._dispatcher = Dispatcher(platform, self._web, self._metrics.observe)
         self._router = Router(PREFIX, [(endpoint, Handling(endpoint, PREFIX)) for endpoint in endpoints])
         self._service = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._metrics.answer}
+        self._serve: ASGIApp = traced(self._answer, platform.tracing) if platform.tracing.on else self._answer
         self._mounts: dict[str, ASGIApp] = {}
         for component in platform.components.values():
             if component.asgi:
@@ -52,6 +54,9 @@ class BrickworkAPI(FastAPI):
             self.add_exception_handler(kind, self._refuse)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._serve(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             found = self._router.find(scope["path"])
             if found is not None:

@@ -27,7 +27,7 @@ from brickwork.errors import (
     UnavailableError,
     ValidationError,
 )
-from brickwork.kernel.context import Context
+from brickwork.kernel.context import Context, carry
 from brickwork.kernel.ids import uuid7
 from brickwork.limits import Caller
 from brickwork.web.endpoint import PUBLIC, SIGNED_IN, Call, Endpoint, Reply
@@ -111,6 +111,7 @@ class Dispatcher:
         writers = web.settings.threads if platform.database.concurrent_writers else 1
         self._writers = Workers(writers, "brickwork-write")
         self._waiting = 0
+        self._tracing = platform.tracing if platform.tracing.on else None
         # a limit that another machine counts must not hold up the event loop
         near = platform.database.embedded and platform.limits.embedded
         self._lane = platform.database.lane() if near else None
@@ -127,7 +128,7 @@ class Dispatcher:
             status, body, extra = self._not_allowed(methods, headers)
             route = "-"
         else:
-            route = handling.route
+            route = scope["brickwork.route"] = handling.route
             status, body, extra = await self._run(handling, path, scope, receive, headers)
         await send({"type": "http.response.start", "status": status, "headers": _raw_headers(headers, body, extra)})
         await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
@@ -163,7 +164,8 @@ class Dispatcher:
         self._waiting += 1
         try:
             workers = self._readers if handling.endpoint.method == "GET" else self._writers
-            return await workers.run(self._work, handling, path, scope, raw, headers, visit)
+            work = self._work if self._tracing is None else carry(self._work)
+            return await workers.run(work, handling, path, scope, raw, headers, visit)
         finally:
             self._waiting -= 1
 
@@ -175,6 +177,8 @@ class Dispatcher:
             context = visit.context
             if context is None:
                 context = visit.context = self._admit(handling, path, headers, scope, visit.told)
+            if self._tracing is not None:
+                self._tracing.note(context)
             with self._platform.contexts.use(context):
                 body = self._body(handling, raw, headers)
                 call = Call(self._platform, path, self._query(handling, scope), body, headers, _address(scope))

@@ -10,11 +10,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from brickwork.errors import BrickworkError
+from brickwork.kernel.metrics import BUCKETS
 
 if TYPE_CHECKING:
     from brickwork.kernel.platform import Platform
-
-_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class Metrics:
@@ -27,7 +26,7 @@ class Metrics:
             "brickwork_http_requests", "Requests answered", ("method", "route", "status"), registry=self._registry
         )
         self._seconds = Histogram(
-            "brickwork_http_request_seconds", "Time to answer", ("method", "route"), registry=self._registry, buckets=_BUCKETS
+            "brickwork_http_request_seconds", "Time to answer", ("method", "route"), registry=self._registry, buckets=BUCKETS
         )
         self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
