@@ -57,7 +57,7 @@ def identify(auth: "Auth", headers: Mapping[str, str], method: str) -> Identity 
         scheme, _, token = shown.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise UnauthenticatedError("Authorization takes a bearer token (RFC 6750)")
-        return _bearer(auth, token.strip())
+        return _bearer(auth, token.strip(), headers)
     cookie = _cookie(headers.get("cookie", ""))
     if cookie is None:
         return None
@@ -66,7 +66,7 @@ def identify(auth: "Auth", headers: Mapping[str, str], method: str) -> Identity 
     return _session(auth, cookie)
 
 
-def _bearer(auth: "Auth", token: str) -> Identity:
+def _bearer(auth: "Auth", token: str, headers: Mapping[str, str]) -> Identity:
     if token.startswith("bwk_"):
         tenant, key = auth.keys.find(token)
         access = auth.policies.access(tenant, key.subject)
@@ -74,6 +74,10 @@ def _bearer(auth: "Auth", token: str) -> Identity:
         return Identity(key.subject, tenant, narrowed, frozenset(access.subject.roles))
     if token.startswith("bws_"):
         return _session(auth, token)
+    for recognise in auth.recognisers:
+        identity = recognise(token, headers)
+        if identity is not None:
+            return identity
     raise UnauthenticatedError("the token is not one of ours")
 
 

@@ -49,6 +49,7 @@ class Kept(BaseModel):
     user_id: UUID
     tenant: str | None
     impersonator: str | None
+    created_at: datetime
     expires_at: datetime
     seen_at: datetime
 

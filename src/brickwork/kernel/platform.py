@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from brickwork.limits import Limits
     from brickwork.locks import Locks
     from brickwork.messaging import Messaging
+    from brickwork.oauth import OAuth
     from brickwork.realtime import Realtime
 
 T = TypeVar("T")
@@ -51,6 +52,7 @@ BUILTIN = (
     "brickwork.flags.component",
     "brickwork.messaging.component",
     "brickwork.auth.component",
+    "brickwork.oauth.component",
     "brickwork.jobs.component",
     "brickwork.eventstore.component",
     "brickwork.entities.component",
@@ -215,6 +217,10 @@ class Platform:
     @property
     def auth(self) -> "Auth":
         return cast("Auth", self.get("auth"))
+
+    @property
+    def oauth(self) -> "OAuth":
+        return cast("OAuth", self.get("oauth"))
 
     @property
     def jobs(self) -> "Jobs":
