@@ -72,9 +72,9 @@ class Browser:
 class World:
     """One tenant of a platform behind its HTTP application."""
 
-    def __init__(self, platform, tenant=TENANT):
+    def __init__(self, platform, tenant=TENANT, app=None):
         self.platform, self.tenant = platform, tenant
-        self.app = create_app(platform)
+        self.app = app or create_app(platform)
         self.http = TestClient(self.app, base_url=BASE, follow_redirects=False, raise_server_exceptions=False)
         self.issuer = f"{BASE}/oauth/{tenant}"
 
@@ -95,6 +95,8 @@ class World:
     def service(self, name="robot", allow=("entities.patient.read",)):
         with self.context():
             self.platform.auth.roles.define({"name": f"role-{name}", "grants": [{"allow": list(allow)}]})
+            if f"service:{name}" in self.platform.auth.services.list():
+                return f"service:{name}"
             return self.platform.auth.services.create(name, roles=[f"role-{name}"])
 
     def register(self, name="Ward app", **metadata):
@@ -145,7 +147,7 @@ class World:
             form.setdefault("client_id", made.client.client_id)
         return self.http.post(f"{self.issuer}/{endpoint}", data=form, auth=auth)
 
-    def redeem(self, made, code, verifier, **changed):
+    def redeem(self, made, code, verifier, /, **changed):
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": verifier, **changed}
         return self.post("token", made, **{name: value for name, value in form.items() if value is not None})
 

@@ -177,7 +177,7 @@ def _too_old(visit: Visit, asked: Asked, person: Person) -> bool:
         return False
     if asked.prompts & {"login", "select_account"}:
         return True
-    return asked.most_age is not None and (visit.oauth.now() - person.at).total_seconds() > asked.most_age
+    return asked.most_age is not None and (visit.oauth.now() - person.at).total_seconds() >= asked.most_age
 
 
 def _needs_consent(visit: Visit, transaction: "Transaction", asked: Asked, person: Person) -> bool:
