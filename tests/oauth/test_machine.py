@@ -2,12 +2,13 @@
 
 import base64
 import datetime
+import hmac
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 from joserfc import jwk, jwt
 
@@ -126,7 +127,8 @@ def test_a_service_account_signs_for_a_token(world, signing, key):
     [
         {"aud": "https://other.example/"}, {"aud": None}, {"aud": []}, {"aud": "http://127.0.0.1:8000/oauth/beta"},  # 3, rule 3
         {"sub": "service:root"}, {"sub": None}, {"iss": "nobody"}, {"iss": None}, {"iss": 7},  # 3, rules 1 and 2
-        {"exp": 1}, {"exp": None}, {"exp": "soon"}, {"exp": 99999999999}, {"nbf": 99999999999}, {"iat": 99999999999},  # rules 4 to 6
+        {"exp": 1}, {"exp": None}, {"exp": "soon"}, {"exp": 99999999999}, {"nbf": 99999999999},  # rules 4, 5
+        {"iat": 99999999999},  # rule 6
         {"jti": None}, {"jti": ""}, {"jti": 7}, {"typ": "at+jwt"}, {"kid": "other"}, {"kid": "../k1"},
     ],
 )  # fmt: skip
@@ -157,10 +159,11 @@ def test_an_assertion_signed_by_others_or_by_a_shared_secret_is_refused(world, s
     """RFC 8725, 2.1."""
     other = jwk.generate_key("EC", "P-256", private=True)
     assert error_of(by_assertion(world, assertion(world, signing, other))) == "invalid_client"
-    public = jwk.import_key(key.as_pem(private=False).decode().strip(), "oct")
-    shown = assertion(world, signing, public, alg="HS256")
-    assert error_of(by_assertion(world, shown)) == "invalid_client"
     head, payload, _ = assertion(world, signing, key).split(".")
+    swapped = base64.urlsafe_b64encode(b'{"alg":"HS256","kid":"k1"}').decode().rstrip("=") + f".{payload}"
+    tag = hmac.digest(key.as_pem(private=False), swapped.encode(), "sha256")
+    shown = f"{swapped}.{base64.urlsafe_b64encode(tag).decode().rstrip('=')}"
+    assert error_of(by_assertion(world, shown)) == "invalid_client"
     none = base64.urlsafe_b64encode(b'{"alg":"none","kid":"k1"}').decode().rstrip("=")
     for token in (f"{none}.{payload}.", f"{head}.{payload}.", "x", "a.b.c", ""):
         assert error_of(by_assertion(world, token)) in ("invalid_client", "invalid_request")
@@ -231,8 +234,9 @@ def test_a_client_shows_a_certificate_and_its_tokens_count_with_that_only(guarde
     """RFC 8705, 2.1 and 3."""
     _, signed = certificate()
     _, other = certificate("other.example")
-    made = guarded.register(grant_types=["client_credentials"], service="robot", redirect_uris=[], scope="entities.patient.read",
-                            token_endpoint_auth_method="tls_client_auth", tls_client_auth_subject_dn="CN=robot.example")  # fmt: skip
+    made = guarded.register(grant_types=["client_credentials"], service="robot", redirect_uris=[],
+                            scope="entities.patient.read", token_endpoint_auth_method="tls_client_auth",
+                            tls_client_auth_subject_dn="CN=robot.example")  # fmt: skip
     form = {"grant_type": "client_credentials", "client_id": made.client.client_id}
     address = f"{guarded.issuer}/token"
     for headers in ({}, header_of(other), {"client-cert": "junk"}, {"client-cert": ":AAAA:"}):
@@ -247,9 +251,9 @@ def test_a_self_signed_certificate_is_one_that_was_registered(guarded):
     """RFC 8705, 2.2: the same name on another key is another certificate."""
     own, signed = certificate()
     _, twin = certificate()
-    public = jwk.import_key(own.public_key()).as_dict(private=False) | {
-        "x5c": [base64.b64encode(signed.public_bytes(Encoding.DER)).decode()]
-    }
+    pem = own.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    chain = [base64.b64encode(signed.public_bytes(Encoding.DER)).decode()]
+    public = {**jwk.import_key(pem, "EC").as_dict(private=False), "x5c": chain}
     made = guarded.register(grant_types=["client_credentials"], service="robot", redirect_uris=[], scope="entities.patient.read",
                             token_endpoint_auth_method="self_signed_tls_client_auth", jwks={"keys": [public]})  # fmt: skip
     form = {"grant_type": "client_credentials", "client_id": made.client.client_id}
@@ -261,8 +265,9 @@ def test_without_the_setting_the_header_proves_nothing(world):
     """RFC 9440, 4: anybody may send it where no proxy removes it."""
     world.service()
     _, signed = certificate()
-    made = world.register(grant_types=["client_credentials"], service="robot", redirect_uris=[], scope="entities.patient.read",
-                          token_endpoint_auth_method="tls_client_auth", tls_client_auth_subject_dn="CN=robot.example")  # fmt: skip
+    made = world.register(grant_types=["client_credentials"], service="robot", redirect_uris=[],
+                          scope="entities.patient.read", token_endpoint_auth_method="tls_client_auth",
+                          tls_client_auth_subject_dn="CN=robot.example")  # fmt: skip
     form = {"grant_type": "client_credentials", "client_id": made.client.client_id}
     assert error_of(world.http.post(f"{world.issuer}/token", data=form, headers=header_of(signed))) == "invalid_client"
 

@@ -1,4 +1,4 @@
-"""Access tokens at the API: whatever is not exactly one of ours, for us, in time and not revoked is refused (RFC 9068, 4; RFC 8725)."""
+"""Access tokens at the API: what is not one of ours, for us, in time and not revoked is refused (RFC 9068, 4; RFC 8725)."""
 
 import base64
 import hmac
