@@ -1,17 +1,13 @@
 """Real servers, on each database, and a small client that speaks the protocol."""
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import urllib.request
-from time import monotonic, sleep
+from time import monotonic
 
 import pytest
 from websockets.sync.client import connect
 
+from brickwork.testing import serving
 from brickwork.testing.auth import bearer
 
 
@@ -43,34 +39,12 @@ class Client:
         self._manager.__exit__(None, None, None)
 
 
-class Server:
+class Server(serving.Server):
     """`brickwork serve` on a free port, over a platform's database."""
 
     def __init__(self, platform, folder, **sections):
         self._platform, self._callers = platform, {}
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        database = platform.settings.database
-        environment = {
-            **os.environ,
-            "BRICKWORK_DATABASE__URL": database.url,
-            **({"BRICKWORK_DATABASE__OWNER_URL": database.owner_url} if database.owner_url else {}),
-            "BRICKWORK_PLATFORM__DATA_DIR": str(folder / f"data-{self.port}"),
-            **{f"BRICKWORK_REALTIME__{key.upper()}": str(value) for key, value in sections.items()},
-        }
-        self._log = (folder / f"server-{self.port}.log").open("w")
-        command = [sys.executable, "-m", "brickwork", "serve", "--port", str(self.port), "--no-migrate"]
-        self.process = subprocess.Popen(command, env=environment, cwd=folder, stdout=self._log, stderr=self._log)
-        deadline = monotonic() + 30
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=2).close()
-                return
-            except OSError:
-                assert self.process.poll() is None, (folder / f"server-{self.port}.log").read_text()
-                assert monotonic() < deadline
-                sleep(0.05)
+        super().__init__(platform, folder, {f"BRICKWORK_REALTIME__{key.upper()}": str(value) for key, value in sections.items()})
 
     def headers(self, tenant, actor):
         """Those of a service account, made on first use."""
@@ -87,12 +61,6 @@ class Server:
 
     def ticket(self, client, tenant="alpha", actor="service:kim"):
         return self.call("POST", "/api/v1/realtime/tickets", {"client": client}, tenant, actor)["ticket"]
-
-    def stop(self, number=signal.SIGTERM):
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-            self.process.wait(30)
-        self._log.close()
 
 
 @pytest.fixture

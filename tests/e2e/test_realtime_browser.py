@@ -1,75 +1,10 @@
 """The JavaScript client in a real browser: headless Chromium, steered over its debugging protocol."""
 
-import base64
-import itertools
-import json
-import os
-import shutil
-import signal
-import subprocess
-import urllib.request
-from time import monotonic, sleep
-
 import pytest
-from websockets.sync.client import connect
 
-from brickwork.testing.plugin import absent
+from brickwork.testing.browser import Page
 
 pytest_plugins: list[str] = []
-
-
-class Page:
-    """One page of a browser."""
-
-    def __init__(self, folder):
-        program = shutil.which("chromium") or shutil.which("chromium-browser")
-        if program is None:
-            absent("no Chromium for tests: apt-get install chromium")
-        options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", f"--user-data-dir={folder}"]
-        self._process = subprocess.Popen(
-            [program, *options, "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        deadline = monotonic() + 60
-        while not (folder / "DevToolsActivePort").exists():
-            assert monotonic() < deadline, "the browser did not start"
-            sleep(0.1)
-        sleep(0.2)
-        port = (folder / "DevToolsActivePort").read_text().split()[0]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json", timeout=10) as answer:
-            target = next(one for one in json.loads(answer.read()) if one["type"] == "page")
-        self._manager = connect(target["webSocketDebuggerUrl"], compression=None, max_size=None)
-        self._socket = self._manager.__enter__()
-        self._numbers = itertools.count(1)
-
-    def command(self, method, **parameters):
-        number = next(self._numbers)
-        self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
-        while True:
-            answer = json.loads(self._socket.recv(timeout=30))
-            if answer.get("id") == number:
-                assert "error" not in answer, answer
-                return answer["result"]
-
-    def run(self, script):
-        """The value of an expression; promises are awaited."""
-        result = self.command("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
-        assert "exceptionDetails" not in result, result
-        return result["result"].get("value")
-
-    def until(self, script, seconds=30):
-        deadline = monotonic() + seconds
-        while not (value := self.run(script)):
-            assert monotonic() < deadline, self.run("JSON.stringify(window.log ?? [])")
-            sleep(0.1)
-        return value
-
-    def picture(self, path):
-        path.write_bytes(base64.b64decode(self.command("Page.captureScreenshot")["data"]))
-
-    def close(self):
-        self._manager.__exit__(None, None, None)
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
 
 
 @pytest.fixture

@@ -212,18 +212,19 @@ def _consent_page(visit: Visit, asked: Asked, person: Person, text: str) -> Answ
     )  # fmt: skip
 
 
-def describe(wanted: list[str]) -> list[tuple[str, str]]:
-    """Scopes as people read them, each with its name."""
-    return [(IDENTITY.get(one) or _TITLES.get(one) or _sentence(one), one) for one in wanted]
+def describe(wanted: list[str]) -> list[tuple[str, str | None]]:
+    """Scopes as people read them; a permission with its name, since that says it exactly."""
+    return [(IDENTITY[one], None) if one in IDENTITY else (_TITLES.get(one) or _sentence(one), one) for one in wanted]
 
 
 def _sentence(pattern: str) -> str:
     """What a permission pattern stands for, if nobody has given it a title."""
     if pattern == "*":
         return "Do everything that you may do"
-    *where, deed = pattern.split(".")
-    place = " ".join("all" if part == "*" else part.replace("_", " ") for part in where)
-    return f"Everything in {place}" if deed == "*" else f"{deed.replace('_', ' ').capitalize()} {place}"
+    first, *between, deed = pattern.split(".")
+    words = ["all" if part == "*" else part.replace("_", " ") for part in between]
+    place = " ".join([*words, "records"] if first == "entities" else [first.replace("_", " "), *words])
+    return f"Do everything with {place}" if deed == "*" else f"{deed.replace('_', ' ').capitalize()} {place}"
 
 
 def _told(visit: Visit, error: OAuth2Error, state: str | None) -> Answer:
