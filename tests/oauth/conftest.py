@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import secrets
 from html.parser import HTMLParser
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from starlette.testclient import TestClient
 
+from brickwork.testing.serving import Server
 from brickwork.web import create_app
 
 BASE, TENANT = "http://127.0.0.1:8000", "alpha"
@@ -38,8 +40,8 @@ class _Forms(HTMLParser):
 class Browser:
     """Keeps cookies, follows redirects within the server and stops where it would leave."""
 
-    def __init__(self, app, base=BASE):
-        self.client = TestClient(app, base_url=base, follow_redirects=False)
+    def __init__(self, client, base=BASE):
+        self.client = client
         self.base = base
         self.page = None
 
@@ -76,7 +78,7 @@ class World:
         self.platform, self.tenant = platform, tenant
         self.app = app or create_app(platform)
         self.http = TestClient(self.app, base_url=BASE, follow_redirects=False, raise_server_exceptions=False)
-        self.issuer = f"{BASE}/oauth/{tenant}"
+        self.base, self.issuer = BASE, f"{BASE}/oauth/{tenant}"
 
     def context(self):
         return self.platform.context(tenant=self.tenant, actor="setup")
@@ -111,7 +113,7 @@ class World:
             return self.platform.oauth.clients.register(name, **fields)
 
     def browser(self):
-        return Browser(self.app)
+        return Browser(TestClient(self.app, base_url=BASE, follow_redirects=False))
 
     def authorize(self, made, scope="openid offline_access entities.patient.read", **changed):
         """An authorization request: its address, and the verifier that redeems the code. What is None is left out."""
@@ -186,3 +188,24 @@ def world(platform):
         platform.entities.create("patient", {"name": "Ada"})
     made.person()
     return made
+
+
+@pytest.fixture
+def live(platform, tmp_path):
+    """A world behind a real server; its addresses are the server's."""
+    world = World(platform)
+    with world.context():
+        platform.entities.types.apply(PATIENT)
+        platform.entities.create("patient", {"name": "Ada"})
+    world.person()
+    world.service()
+    server = Server(platform, tmp_path, {"BRICKWORK_KEYRING__KEYS": json.dumps(keys_of(platform))})
+    world.base, world.issuer = server.base, f"{server.base}/oauth/{world.tenant}"
+    yield world
+    server.stop()
+
+
+def keys_of(platform):
+    """The keys that the platform has made for itself, so that another process reads what it has encrypted."""
+    platform.get("keyring")
+    return json.loads((platform.settings.platform.data_dir / "keys.json").read_text())

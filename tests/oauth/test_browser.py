@@ -1,6 +1,5 @@
 """The pages in a real browser, without JavaScript of theirs: they look right, and their policy lets them do what they must."""
 
-import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -8,9 +7,8 @@ import httpx2 as httpx
 import pytest
 
 from brickwork.testing.browser import Page
-from brickwork.testing.serving import Server
 
-from .conftest import PASSWORD, World, query_of
+from .conftest import PASSWORD, query_of
 
 
 class Application:
@@ -46,23 +44,6 @@ def application():
     made = Application()
     yield made
     made.close()
-
-
-@pytest.fixture
-def live(platform, tmp_path):
-    """A world behind a real server; its addresses are the server's."""
-    server = Server(platform, tmp_path, {"BRICKWORK_KEYRING__KEYS": json.dumps(keys_of(platform))})
-    world = World(platform)
-    world.issuer = f"{server.base}/oauth/{world.tenant}"
-    world.person()
-    yield world
-    server.stop()
-
-
-def keys_of(platform):
-    """The keys that the platform has made for itself, so that another process reads what it has encrypted."""
-    platform.get("keyring")
-    return json.loads((platform.settings.platform.data_dir / "keys.json").read_text())
 
 
 @pytest.fixture

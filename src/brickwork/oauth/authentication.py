@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from brickwork.oauth.service import OAuth
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-#: Seconds for which an assertion may be good at most.
-LONGEST = 600
+#: Seconds for which an assertion may be good at most; clients of others make them for an hour.
+LONGEST = 3600
 
 
 @attrs.frozen
