@@ -9,16 +9,18 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import yaml
 from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from brickwork import Platform
 from brickwork.entities import Column, Entities
+from brickwork.errors import PermissionDeniedError
 
 HERE = Path(__file__).parent
 console = Console()
@@ -37,6 +39,7 @@ def main() -> None:
                 import_patients(clinic, source, folder)
                 merge_duplicates(clinic, truth)
                 operate(clinic)
+                people(platform)
                 query(clinic)
                 export(clinic, folder)
             verify(platform)
@@ -175,6 +178,33 @@ def operate(clinic: Entities) -> None:
     around = clinic.relations.subtree(surgeon.ref, direction="both", depth=2)
     kinds = {kind: sum(node.ref.type == kind for node in around) for kind in ("operation", "patient", "procedure", "room")}
     console.print(f"two links around surgeon {surgeon.title}: " + ", ".join(f"{n} {kind}s" for kind, n in kinds.items()))
+
+
+def people(platform: Platform) -> None:
+    """A receptionist and a surgeon, with the roles of roles.yaml: what they see, and why the surgeon is refused."""
+    console.rule("[bold]People")
+    clinic, auth = platform.entities, platform.auth
+    for role in yaml.safe_load((HERE / "roles.yaml").read_text(encoding="utf-8")):
+        auth.roles.define(role)
+    mine = clinic.query("surgeon", {"name": "Ito"}).items[0]
+    front = auth.users.create("front@st-marys.example", "Noor Haddad")
+    ito = auth.users.create("ito@st-marys.example", "Kenji Ito")
+    auth.members.add(front, roles=["reception"])
+    auth.members.add(ito, roles=["surgeon"], person=str(mine.ref))
+    with auth.acting_as(front.actor):
+        seen = clinic.query("patient", limit=1).items[0]
+        console.print(f"reception sees of {seen.title!r}: {', '.join(sorted(seen.data))}")
+    with auth.acting_as(ito.actor):
+        operations = clinic.query("operation", limit=100).items
+        own = next(operation for operation in operations if str(operation["surgeon"]) == str(mine.id))
+        clinic.update("operation", own.id, {"state": "done"})
+        other = next(operation for operation in operations if str(operation["surgeon"]) != str(mine.id))
+        with suppress(PermissionDeniedError):
+            clinic.update("operation", other.id, {"state": "cancelled"})
+    verdict = clinic.explain(ito.actor, "update", "operation", other.id)
+    console.print(f"Dr. Ito may not change the operation of a colleague: {verdict.because}")
+    for line in verdict.considered:
+        console.print(f"  {line}", highlight=False)
 
 
 def query(clinic: Entities) -> None:

@@ -111,6 +111,22 @@ def test_nobody_moves_a_record_out_of_or_into_their_reach(tenant, member):
     assert tenant.entities.get("patient", icu.id).data["ward"] == "icu"
 
 
+def test_a_grant_may_say_what_holds_after_a_change(tenant, member):
+    ada = tenant.entities.create("patient", {"name": "Ada", "discharged": False})
+    kim = member(
+        {"allow": [READ, "entities.patient.create"]},
+        {"allow": ["entities.patient.update"], "when": "!resource.discharged", "then": "resource.ward != 'er'"},
+    )
+    with tenant.auth.acting_as(kim):
+        with pytest.raises(PermissionDeniedError):
+            tenant.entities.update("patient", ada.id, {"ward": "er"})
+        assert tenant.entities.update("patient", ada.id, {"discharged": True, "ward": "icu"}).version == 2
+        with pytest.raises(PermissionDeniedError):
+            tenant.entities.update("patient", ada.id, {"discharged": False})
+    with pytest.raises(DefinitionError, match=r"grants\.0\.then"):
+        tenant.auth.roles.define(Role(name="x", grants=[Grant(allow=[READ], then="nobody.knows")]))
+
+
 def test_fields_that_may_not_be_seen_are_not_shown_not_searched_and_not_set(tenant, member):
     ada = tenant.entities.create("patient", {"name": "Ada", "diagnosis": "flu", "age": 3})
     kim = member({"allow": [READ, "entities.patient.update"], "fields": ["name", "age"]})

@@ -8,7 +8,7 @@ import pytest
 
 from brickwork import Money, errors
 from brickwork.errors import ExpressionError, ValidationError
-from brickwork.kernel.expressions import compile_expression
+from brickwork.kernel.expressions import compile_expression, loops_in
 from brickwork.kernel.ids import parse_id, uuid7
 
 
@@ -69,3 +69,22 @@ def test_every_error_has_a_code_of_its_own_and_a_status():
 
 def test_a_missing_package_tells_the_line_that_installs_it():
     assert str(errors.MissingDependencyError("numpy", "dedupe")) == "numpy is not installed; run: pip install 'brickwork[dedupe]'"
+
+
+@pytest.mark.parametrize(
+    ("source", "loops"),
+    [
+        ("a.all(x, x > 0)", 1),
+        ("a.all(x, b.exists(y, y == x)) && c.map(z, z) == []", 2),
+        ("a.all(x, (b).exists(y, c.filter(z, z == x) == []))", 3),
+        ("'a.all(x, ' + \"b.all(\" == r'\\' || a . all (x, true)", 1),
+        ('"""a"b""" == c || a.all(x, b.all(y, c.all(z, true)))', 3),
+        ("r'\\' == '' || a.all(x, b.all(y, c.all(z, '' == ')')))", 3),
+        ("true // '\n || a.all(x, b.all(y, true))", 2),
+    ],
+)
+def test_comprehensions_in_one_another_are_counted_whatever_stands_in_texts(source, loops):
+    assert loops_in(source) == loops
+    if loops > 2:
+        with pytest.raises(ExpressionError, match="comprehensions"):
+            compile_expression(source)

@@ -12,6 +12,7 @@ from brickwork.auth.condition import NOTHING, Condition, Filter
 from brickwork.auth.policy import covers
 from brickwork.errors import PermissionDeniedError
 from brickwork.kernel.access import ALL_FIELDS, Fields, Relations
+from brickwork.kernel.expressions import Ready
 
 #: Permissions of a subject whose plans are kept; names come from outside, so there must be an end.
 MOST_PLANS = 4096
@@ -27,17 +28,19 @@ class Rule:
     allows: bool
     patterns: tuple[str, ...]
     condition: Condition | None
+    after: Condition | None
     related: frozenset[str]
     fields: frozenset[str] | None
 
     @property
     def plain(self) -> bool:
         """Whether it holds for every resource."""
-        return self.condition is None and not self.related
+        return self.condition is None and self.after is None and not self.related
 
     def describe(self) -> str:
         effect = "allows" if self.allows else "denies"
         limits = [f"when {self.condition.source}"] if self.condition else []
+        limits += [f"then {self.after.source}"] if self.after else []
         limits += [f"to {' or '.join(sorted(self.related))}"] if self.related else []
         limits += [f"for {', '.join(sorted(self.fields))} only"] if self.fields is not None else []
         return f"role {self.role}, grant {self.number}, {effect} {', '.join(self.patterns)} {' '.join(limits)}".strip()
@@ -98,15 +101,21 @@ class SubjectAccess:
         plan = self._plans.get(permission) or self._plan(permission)
         return bool(plan.allowances) if plan.settled is None else plan.settled
 
-    def allows(self, permission: str, resource: Mapping[str, Any] | None = None, relations: Relations | None = None) -> bool:
+    def allows(
+        self, permission: str, resource: Mapping[str, Any] | None = None, relations: Relations | None = None, *,
+        written: bool = False,
+    ) -> bool:  # fmt: skip
         plan = self._plans.get(permission) or self._plan(permission)
         if plan.settled is not None:
             return plan.settled
-        case = _Case(self, resource, relations, plan)
+        case = _Case(self, resource, relations, plan, written=written)
         return not any(case.bars(rule) for rule in plan.denials) and any(case.admits(rule) for rule in plan.allowances)
 
-    def require(self, permission: str, resource: Mapping[str, Any] | None = None, relations: Relations | None = None) -> None:
-        if not self.allows(permission, resource, relations):
+    def require(
+        self, permission: str, resource: Mapping[str, Any] | None = None, relations: Relations | None = None, *,
+        written: bool = False,
+    ) -> None:  # fmt: skip
+        if not self.allows(permission, resource, relations, written=written):
             raise denied(self.subject.id, permission)
 
     def everywhere(self, permission: str) -> bool:
@@ -186,15 +195,17 @@ class SubjectAccess:
         return plan
 
     @cached_property
-    def _actor(self) -> dict[str, Any]:
+    def _actor(self) -> Ready:
         subject = self.subject
-        return {
-            "id": subject.id,
-            "roles": list(subject.roles),
-            "groups": list(subject.groups),
-            "attributes": dict(subject.attributes),
-            "person": subject.person,
-        }
+        return Ready(
+            {
+                "id": subject.id,
+                "roles": list(subject.roles),
+                "groups": list(subject.groups),
+                "attributes": dict(subject.attributes),
+                "person": subject.person,
+            }
+        )
 
     def _values(self, resource: Mapping[str, Any]) -> dict[str, Any]:
         return {"actor": self._actor, "resource": resource, "context": {"tenant": self._tenant, "now": self._now()}}
@@ -204,22 +215,24 @@ class _Case:
     """One question: relations are asked for once, and only where a rule wants them."""
 
     def __init__(
-        self, access: SubjectAccess, resource: Mapping[str, Any] | None, relations: Relations | None, plan: Plan
-    ) -> None:
+        self, access: SubjectAccess, resource: Mapping[str, Any] | None, relations: Relations | None, plan: Plan, *,
+        written: bool = False,
+    ) -> None:  # fmt: skip
         self._values = access._values(resource or _NONE)
         self._relations = relations
         self._plan = plan
+        self._written = written
         self._related: frozenset[str] | None = None
 
     def admits(self, rule: Rule) -> bool:
         """Whether an allowance applies: what can't be told doesn't."""
-        if rule.condition is not None and rule.condition.test(self._values) is not True:
+        if (condition := self._condition(rule)) is not None and condition.test(self._values) is not True:
             return False
         return not rule.related or bool(rule.related & self._known())
 
     def bars(self, rule: Rule) -> bool:
         """Whether a denial applies: what can't be told does."""
-        if rule.condition is not None and rule.condition.test(self._values) is False:
+        if (condition := self._condition(rule)) is not None and condition.test(self._values) is False:
             return False
         return not rule.related or self._relations is None or bool(rule.related & self._known())
 
@@ -232,6 +245,9 @@ class _Case:
         if rule.related and not rule.related & self._known():
             return f"the subject is not its {' or '.join(sorted(rule.related))}"
         return "applies"
+
+    def _condition(self, rule: Rule) -> Condition | None:
+        return rule.after if self._written and rule.after is not None else rule.condition
 
     def _known(self) -> frozenset[str]:
         if self._related is None:

@@ -29,7 +29,10 @@ class Nobody(SubjectAccess):
     def __init__(self, subject: str, now: "Callable[[], datetime]") -> None:
         super().__init__("", Subject(subject), [], now)
 
-    def require(self, permission: str, resource: "Mapping[str, Any] | None" = None, relations: Relations | None = None) -> None:
+    def require(
+        self, permission: str, resource: "Mapping[str, Any] | None" = None, relations: Relations | None = None, *,
+        written: bool = False,
+    ) -> None:  # fmt: skip
         raise UnauthenticatedError("sign in, or show an API key as a bearer token")
 
 

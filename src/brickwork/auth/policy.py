@@ -53,12 +53,15 @@ class Grant(_Model):
     """Permissions that are allowed or denied. A denial is stronger than whatever allows.
 
     `when` is a CEL condition over `actor`, `resource` and `context`; `related` names relations of which one must hold;
-    `fields` limits what is allowed, or denied, to these fields of a resource.
+    `fields` limits what is allowed, or denied, to these fields of a resource. Who changes a resource needs it to be allowed
+    before and after, so nobody moves one into or out of their reach; `then` is the condition afterwards where that is to be
+    another than `when` (as PostgreSQL's USING and WITH CHECK).
     """
 
     allow: list[Pattern] = []
     deny: list[Pattern] = []
     when: str | None = Field(default=None, max_length=2000)
+    then: str | None = Field(default=None, max_length=2000)
     related: list[Relation] = []
     fields: list[str] | None = Field(default=None, min_length=1, max_length=200)
 

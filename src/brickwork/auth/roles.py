@@ -148,6 +148,8 @@ class Roles:
 
     def check_assignable(self, transaction: "Transaction", role: str) -> None:
         """Raise unless there is such a role and the caller may give it away."""
+        if self._auth.current.access is None and self._auth.policies.has_role(transaction, role):
+            return
         known = self._auth.policies.roles(transaction)
         if role not in known:
             raise ValidationError(f"there is no role {role[:80]!r}; there are {', '.join(sorted(known))}"[:500], field="role")
@@ -247,13 +249,14 @@ def _check_grant(grant: Grant, where: str, permissions: Mapping[str, Permission]
         if "*" not in pattern and not pattern.startswith("entities.") and pattern not in permissions:
             problems.append(Problem(f"there is no permission {pattern!r}; define it first", where))
     reads = [pattern for pattern in grant.patterns if pattern.startswith(("entities", "*")) and covers_reading(pattern)]
-    if grant.when is not None:
+    for name, source in (("when", grant.when), ("then", grant.then)):
         try:
-            condition = compile_condition(grant.when)
-            if reads:
-                condition.check_filterable()
+            if source is not None:
+                condition = compile_condition(source)
+                if reads and name == "when":
+                    condition.check_filterable()
         except ValidationError as error:
-            problems.append(Problem(error.message, f"{where}.when"))
+            problems.append(Problem(error.message, f"{where}.{name}"))
     return problems
 
 

@@ -148,16 +148,10 @@ class Auth:
         """A transaction of the system's, audited where there is a reason."""
         outer = self.current
         context = Context(actor=outer.actor, correlation_id=outer.correlation_id, reason=reason, system=True)
-        with self.contexts.use(context):
-            current = self.database.current
-            if current is not None and current.scope.system:
-                with self.database.transaction() as transaction:
-                    yield transaction
-                return
-            with self.database.begin(context) as transaction:
-                if reason is not None:
-                    self.database._note_system_access(transaction)
-                yield transaction
+        with self.contexts.use(context), self.database.elevated(context) as transaction:
+            if reason is not None:
+                self.database._note_system_access(transaction)
+            yield transaction
 
     @contextmanager
     def changing(self) -> "Iterator[Transaction]":

@@ -89,6 +89,10 @@ class Policies:
             roles[role.name] = role
         return roles
 
+    def has_role(self, transaction: "Transaction", name: str) -> bool:
+        """Whether the transaction's tenant has a role of this name."""
+        return name in self._declared or transaction.session.get(RoleRow, (transaction.tenant, name)) is not None
+
     def _load(self, tenant: str, name: str, revision: int) -> _Known:
         with self._database.begin(Context(tenant=tenant, actor="system"), readonly=True) as transaction:
             known = self._tenants.get(tenant)
@@ -182,5 +186,6 @@ def lineage(roles: Mapping[str, Role], name: str) -> Iterable[str]:
 
 def _compile(role: str, number: int, grant: Any) -> Rule:
     condition = compile_condition(grant.when) if grant.when is not None else None
+    after = compile_condition(grant.then) if grant.then is not None else None
     fields = frozenset(grant.fields) if grant.fields is not None else None
-    return Rule(role, number, bool(grant.allow), tuple(grant.patterns), condition, frozenset(grant.related), fields)
+    return Rule(role, number, bool(grant.allow), tuple(grant.patterns), condition, after, frozenset(grant.related), fields)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import cached_property
 from pathlib import Path
@@ -123,11 +123,45 @@ class Database:
         finally:
             self._release(connection)
         if not readonly:
-            self._tell_committed(transaction)
+            for part in (transaction, *transaction.parts):
+                part.committed = True
+                self._tell_committed(part)
+
+    @contextmanager
+    def elevated(self, context: Context) -> Iterator[Transaction]:
+        """A transaction for `context`, which is the system's. Where a tenant's is open it is a part of that, kept or undone with
+        it; what is published in it is the system's all the same."""
+        current = self._joinable()
+        if current is None:
+            with self.begin(context) as transaction:
+                yield transaction
+            return
+        if current.scope.system:
+            with current.speaking_as(context), current.joined():
+                yield current
+            return
+        current.flush()
+        part = Transaction(self, current.connection, context, guard.Scope(None, system=True), current.readonly)
+        try:
+            with nullcontext() if current.readonly else current.joined(apart=True):
+                self.stamp(part)
+                self._current.set(part)
+                yield part
+                self._finish(part)
+                for send in part.last:
+                    send(part)
+        finally:
+            self._current.set(current)
+            part.end(committed=False)
+            if not current.broken:
+                self.stamp(current)
+        current.parts.append(part)
 
     def stamp(self, transaction: Transaction) -> None:
-        """Tell the database's audit triggers who writes in `transaction` from now on."""
-        self.backend.stamp(transaction.connection, _stamp(transaction.context, self.clock))
+        """Hold the connection to the scope of `transaction`, and tell the audit triggers who writes from now on."""
+        transaction.connection.execution_options(brickwork_scope=transaction.scope)
+        stamp = "" if transaction.readonly else _stamp(transaction.context, self.clock)
+        self.backend.stamp(transaction.connection, transaction.scope, stamp)
 
     def migrate(self) -> None:
         """Bring the schema to what the platform's components need; see `brickwork.data.schema`."""

@@ -57,8 +57,8 @@ class DatabaseBackend(Protocol):
         """
         ...
 
-    def stamp(self, connection: Connection, stamp: str) -> None:
-        """Replace the stamp for the rest of the transaction."""
+    def stamp(self, connection: Connection, scope: Scope, stamp: str) -> None:
+        """Hold what follows in the transaction to `scope`, under another stamp; that is empty in a reading transaction."""
         ...
 
     def protect(self, connection: Connection, tables: Sequence[Table]) -> None:

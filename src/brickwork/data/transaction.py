@@ -31,6 +31,8 @@ class Transaction:
         self.owes = False
         #: Whether messages for listeners were stored with it.
         self.tells = False
+        #: What the system did as a part of this transaction.
+        self.parts: list[Transaction] = []
         #: What `first` of `Database.begin` gave.
         self.opened: Any = None
         #: Sent in the same round trip as the commit, whatever comes of the results.
@@ -84,10 +86,10 @@ class Transaction:
         self.events.append(event)
 
     @contextmanager
-    def joined(self) -> Iterator[None]:
-        """A block of somebody who joins this transaction."""
+    def joined(self, *, apart: bool = False) -> Iterator[None]:
+        """A block of somebody who joins this transaction; as `savepoint`, where blocks are savepoints."""
         if self.savepoints:
-            with self.savepoint():
+            with self.savepoint(apart=apart):
                 yield
             return
         try:
@@ -98,21 +100,22 @@ class Transaction:
             raise
 
     @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """A block that is undone by itself if it raises; the transaction goes on for a caller that catches."""
-        published, was_broken = len(self.events), self.broken
-        known = self._session
+    def savepoint(self, *, apart: bool = False) -> Iterator[None]:
+        """A block that is undone by itself if it raises; the transaction goes on for a caller that catches. A block `apart` uses
+        another session than this transaction's."""
+        published, parts, was_broken = len(self.events), len(self.parts), self.broken
+        known = None if apart else self._session
         nested: Any = known.begin_nested() if known is not None else self.connection.begin_nested()
         try:
             yield
             self.check_whole()
             self.flush()
         except BaseException:
-            del self.events[published:]
-            if nested.is_active or nested.nested:
+            del self.events[published:], self.parts[parts:]
+            if nested.is_active or known is not None:
                 nested.rollback()
             self.broken = was_broken
-            if self._session is not known and self._session is not None:
+            if not apart and self._session is not known and self._session is not None:
                 self._session.expunge_all()  # it was made inside the block, so it knows nothing of the savepoint
             elif known is not None:
                 known.expire_all()

@@ -88,7 +88,7 @@ class Guard:
         if not written:
             self.seen(record)
         resource, relations = _resource(record), self._relations(access, name, record)
-        access.require(name, resource, relations)
+        access.require(name, resource, relations, written=written)
         fields = access.fields(name, resource, relations)
         barred = [field for field in changes if not fields.admits(field)]
         if barred:

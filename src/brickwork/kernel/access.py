@@ -40,18 +40,24 @@ class Access(Protocol):
     """The permissions of one caller in one tenant.
 
     A permission is a name like "entities.patient.read". `resource` are the values that conditions may ask for, and
-    `relations` tells how the caller stands to it.
+    `relations` tells how the caller stands to it. It is asked before a change, and of what was `written` after it.
     """
 
     def holds(self, permission: str) -> bool:
         """Whether there is any resource for which it would be allowed."""
         ...
 
-    def allows(self, permission: str, resource: Mapping[str, Any] | None = None, relations: Relations | None = None) -> bool:
+    def allows(
+        self, permission: str, resource: Mapping[str, Any] | None = None, relations: Relations | None = None, *,
+        written: bool = False,
+    ) -> bool:  # fmt: skip
         """Whether it is allowed for the resource."""
         ...
 
-    def require(self, permission: str, resource: Mapping[str, Any] | None = None, relations: Relations | None = None) -> None:
+    def require(
+        self, permission: str, resource: Mapping[str, Any] | None = None, relations: Relations | None = None, *,
+        written: bool = False,
+    ) -> None:  # fmt: skip
         """Raise `PermissionDeniedError` unless it is allowed."""
         ...
 

@@ -15,7 +15,22 @@ import cel
 
 from brickwork.errors import ExpressionError
 
-_SCALARS = (str, bool, int, float, type(None), datetime)
+#: How deep comprehensions may stand in one another: each goes through a list, so three could run for hours.
+MOST_LOOPS = 2
+_PARTS = re.compile(
+    r"""//[^\n]*                                                                    # a comment
+    |(?i:r|rb|br)(?:\"{3}[\s\S]*?\"{3}|'{3}[\s\S]*?'{3}|"[^"\n]*"|'[^'\n]*')  # raw strings, without escapes
+    |\"{3}(?:[^\\]|\\[\s\S])*?\"{3}|'{3}(?:[^\\]|\\[\s\S])*?'{3}|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'
+    |(?P<loop>\.\s*(?:all|exists|exists_one|map|filter)\s*\()|(?P<open>\()|(?P<close>\))""",
+    re.VERBOSE,
+)
+
+
+class Ready(dict[str, Any]):
+    """Values that were made ready for CEL, for an expression that sees them often."""
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        super().__init__({key: _to_cel(item) for key, item in values.items()})
 
 
 class Expression:
@@ -32,6 +47,8 @@ class Expression:
         except ValueError as error:
             first = str(error).splitlines()[0]
             raise ExpressionError(f"expression {source!r} does not compile: {first}") from None
+        if loops_in(source) > MOST_LOOPS:
+            raise ExpressionError(f"expression {source[:200]!r} has more than {MOST_LOOPS} comprehensions in one another")
         self.source = source
         self.names = frozenset(self._program.variables())
 
@@ -65,6 +82,21 @@ class Expression:
         return f"Expression({self.source!r})"
 
 
+def loops_in(source: str) -> int:
+    """How deep comprehensions stand in one another in the text of an expression."""
+    within, deepest = list[bool](), 0
+    for part in _PARTS.finditer(source):
+        if part["loop"] or part["open"]:
+            within.append(part["loop"] is not None)
+            deepest = max(deepest, sum(within))
+        elif part["close"] and within:
+            within.pop()
+    return deepest
+
+
+_AS_THEY_ARE = (str, bool, int, float, type(None), datetime, Ready)
+
+
 @lru_cache(maxsize=4096)
 def compile_expression(source: str) -> Expression:
     """The compiled `source`; equal sources share one program."""
@@ -72,7 +104,7 @@ def compile_expression(source: str) -> Expression:
 
 
 def _to_cel(value: object) -> object:
-    if isinstance(value, _SCALARS):
+    if isinstance(value, _AS_THEY_ARE):
         return value
     if isinstance(value, Decimal):
         return float(value)

@@ -146,7 +146,7 @@ class Dispatcher:
                 body = self._body(handling, raw, headers)
                 call = Call(self._platform, path, self._query(handling, scope), body, headers, (scope.get("client") or ("",))[0])
                 key = headers.get("idempotency-key")
-                if key is not None and scope["method"] == "POST" and context.tenant is not None:
+                if key is not None and scope["method"] == "POST" and context.tenant is not None and not handling.endpoint.secret:
                     who = context.actor.encode()  # an answer is for who asked, whatever key another takes
                     request = b"\n".join((who, scope["path"].encode(), scope["query_string"], raw))
                     return self._web.idempotency.run(key, request, lambda: self._call(handling, call, context))

@@ -65,6 +65,8 @@ class Endpoint:
 
     `permission` is what the caller must hold, such as "entities.{type}.read" with parts of the path; the service that the handler
     calls then asks for the particular resource. It may also be `PUBLIC` or `SIGNED_IN`, and it can't be left out.
+    The answer to a POST with an `Idempotency-Key` is kept and given again, except where it holds a `secret` that is shown once:
+    such a call runs each time.
     `query` and `body` are pydantic models (or types) of what comes in, `returns` of `data` in the answer. `errors` are the
     statuses it may answer besides those that every endpoint may.
     """
@@ -75,6 +77,7 @@ class Endpoint:
     summary: str
     tag: str
     permission: str
+    secret: bool = False
     query: type[BaseModel] | None = None
     body: Any = None
     returns: Any = None

@@ -73,7 +73,7 @@ def _parameters(endpoint: Endpoint, schemas: dict[str, Any]) -> list[dict[str, A
     ]
     if endpoint.versioned and endpoint.method in ("PATCH", "PUT", "DELETE"):
         found.append({"name": "If-Match", "in": "header", "required": False, "schema": text})
-    if endpoint.method == "POST":
+    if endpoint.method == "POST" and not endpoint.secret:
         found.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": {**text, "maxLength": 200}})
     if endpoint.query is not None:
         schema = TypeAdapter(endpoint.query).json_schema(ref_template=_REF)

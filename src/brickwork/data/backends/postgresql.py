@@ -110,8 +110,10 @@ class PostgresBackend:
             calls = ", ".join(f"set_config('brickwork.{name}', {literal}, true)" for name, literal in literals.items())
             driver.execute(f"{begin}; SELECT {calls}")
 
-    def stamp(self, connection: Connection, stamp: str) -> None:
-        connection.execute(text("SELECT set_config('brickwork.stamp', :stamp, true)"), {"stamp": stamp})
+    def stamp(self, connection: Connection, scope: Scope, stamp: str) -> None:
+        settings = {"tenant": SYSTEM_TENANT if scope.system else scope.tenant or "", "stamp": stamp}
+        statement = "SELECT set_config('brickwork.tenant', :tenant, true), set_config('brickwork.stamp', :stamp, true)"
+        connection.execute(text(statement), settings)
 
     def protect(self, connection: Connection, tables: Sequence[Table]) -> None:
         schema = connection.scalar(text("SELECT current_schema()"))

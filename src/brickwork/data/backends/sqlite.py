@@ -81,10 +81,7 @@ class SqliteBackend:
         return Engines(read, write)
 
     def begin(self, connection: Connection, scope: Scope, stamp: str, *, readonly: bool, wait: bool = True) -> None:
-        session: _Session = connection.connection.info["brickwork"]
-        session.tenant = SYSTEM_TENANT if scope.system else scope.tenant
-        if not readonly:
-            self.stamp(connection, stamp)
+        self.stamp(connection, scope, stamp)
         driver: Any = connection.connection.driver_connection
         if readonly:
             driver.execute("BEGIN")
@@ -105,8 +102,11 @@ class SqliteBackend:
             sleep(pause)
             pause = min(pause * 1.2, 0.005)
 
-    def stamp(self, connection: Connection, stamp: str) -> None:
+    def stamp(self, connection: Connection, scope: Scope, stamp: str) -> None:
         session: _Session = connection.connection.info["brickwork"]
+        session.tenant = SYSTEM_TENANT if scope.system else scope.tenant
+        if not stamp:
+            return
         values = orjson.loads(stamp)
         session.actor = values["actor"]
         session.correlation_id = values["correlation_id"]

@@ -67,6 +67,42 @@ class DatabaseContract:
         with ward.database.begin(ALPHA, readonly=True) as transaction:
             assert [p.name for p in transaction.session.query(Patient)] == ["of alpha"]
 
+    def test_the_systems_part_of_a_transaction_is_kept_or_undone_with_it(self, ward: Platform) -> None:
+        self.patients(ward)
+
+        def rename(*, fail: bool) -> None:
+            with ward.database.begin(ALPHA) as transaction:
+                transaction.session.add(Patient(name="mine"))
+                with ward.database.elevated(Context(system=True, reason="contract")) as part:
+                    for patient in part.session.query(Patient).filter_by(name="of beta"):
+                        patient.name = "seen"
+                assert {p.name for p in transaction.session.query(Patient)} == {"of alpha", "mine"}
+                if fail:
+                    raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            rename(fail=True)
+        with ward.database.begin(BETA, readonly=True) as transaction:
+            assert [p.name for p in transaction.session.query(Patient)] == ["of beta"]
+        rename(fail=False)
+        with ward.database.begin(BETA, readonly=True) as transaction:
+            assert [p.name for p in transaction.session.query(Patient)] == ["seen"]
+            with ward.database.elevated(Context(system=True)) as part:
+                assert {p.name for p in part.session.query(Patient)} == {"of alpha", "mine", "seen"}
+            assert [p.name for p in transaction.session.query(Patient)] == ["seen"]
+
+    def test_a_part_that_fails_is_undone_and_the_tenants_scope_is_back(self, ward: Platform) -> None:
+        self.patients(ward)
+        with ward.database.begin(ALPHA) as transaction:
+            transaction.session.add(Tag(name="urgent"))
+            with pytest.raises(DuplicateError), ward.database.elevated(Context(system=True)) as part:
+                part.session.add_all([Tag(tenant_id="beta", name="x"), Tag(tenant_id="alpha", name="urgent")])
+            with pytest.raises(CrossTenantError):
+                transaction.session.add(Tag(tenant_id="beta", name="y"))
+            assert [p.name for p in transaction.session.query(Patient)] == ["of alpha"]
+        with ward.database.begin(Context(system=True), readonly=True) as transaction:
+            assert [(tag.tenant_id, tag.name) for tag in transaction.session.query(Tag)] == [("alpha", "urgent")]
+
     def test_a_reading_transaction_writes_nothing(self, ward: Platform) -> None:
         with pytest.raises(ValidationError, match="read-only"), ward.database.begin(ALPHA, readonly=True) as transaction:
             transaction.session.add(Patient(name="x"))
