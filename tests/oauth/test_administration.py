@@ -1,6 +1,8 @@
 """Administration over HTTP and in code: who may register what, and what people see of what they have allowed."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -49,7 +51,9 @@ def test_administration_takes_permissions(world):
     "changed",
     [
         {"client_id": "mine"}, {"epoch": 7}, {"redirect_uris": ["http://x.example/"]}, {"redirect_uris": ["https://x.example/#a"]},
-        {"redirect_uris": ["org.example:/x", "mailto:a@b"]}, {"redirect_uris": ["https://user@x.example/"]}, {"scope": "öpenid"},
+        {"redirect_uris": ["org.example:/x", "mailto:a@b"]}, {"redirect_uris": ["https://user@x.example/"]},
+        {"redirect_uris": ["https://x.example;script-src/"]}, {"redirect_uris": ["https://x.example:99999999/"]},
+        {"scope": "öpenid"},
         {"token_endpoint_auth_method": "client_secret_jwt"}, {"audiences": ["x"]}, {"client_name": "a\nb"}, {"grant_types": []},
         {"token_endpoint_auth_method": "tls_client_auth"}, {"post_logout_redirect_uris": ["javascript:alert(1)"]},
     ],
@@ -155,3 +159,32 @@ def test_a_client_without_a_secret_can_not_be_given_one(world):
             world.platform.oauth.clients.rotate_secret(made.client.client_id)
         with pytest.raises(ValidationError, match="register it anew"):
             world.platform.oauth.clients.update(made.client.client_id, token_endpoint_auth_method="client_secret_basic")
+
+
+def test_without_the_extra_the_platform_runs_and_says_what_to_install(tmp_path):
+    """In an interpreter that finds none of the packages."""
+    script = """
+import sys
+for name in ("authlib", "joserfc", "jinja2"):
+    sys.modules[name] = None
+from starlette.testclient import TestClient
+from brickwork import Platform
+from brickwork.errors import MissingDependencyError
+from brickwork.web import create_app
+platform = Platform(settings={"database": {"url": "sqlite:///bare.db"}})
+platform.migrate()
+with TestClient(create_app(platform), base_url="http://127.0.0.1") as http:
+    assert http.get("/healthz").status_code == 200
+    answer = http.get("/oauth/alpha/jwks")
+    assert (answer.status_code, answer.json()["error"]) == (501, "not_installed"), answer.text
+    assert "pip install 'brickwork[oauth]'" in answer.json()["error_description"]
+    assert http.get("/api/v1/auth/session", headers={"Authorization": "Bearer a.b.c"}).status_code == 401
+    with platform.context(tenant="alpha", actor="setup"):
+        try:
+            platform.oauth.clients.register("x", redirect_uris=["https://x.example/"])
+        except MissingDependencyError as error:
+            print(error.message)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "pip install 'brickwork[oauth]'" in done.stdout

@@ -123,6 +123,13 @@ def test_signing_in_leads_to_our_own_pages_only(world, made):
     if answer.status_code == 303:
         assert answer.headers["location"].startswith(f"{world.issuer}/device?")
     assert "a=b" not in answer.headers.get("set-cookie", "")
+    for target in ("https://evil.example;script-src", "https://a 'unsafe-inline'", "x y:", "https://a/b", "https:", "\u00e4:"):
+        form = {"back": "device", "query": "", "email": "x@example.org", "password": "x", "target": target}
+        page = world.http.post(f"{world.issuer}/sign-in", data=form, headers={"origin": BASE})
+        policy = page.headers["content-security-policy"]
+        assert "evil" not in policy
+        assert "unsafe" not in policy
+        assert policy.count(";") == 4
 
 
 def test_the_cookie_is_the_pages_own(world, made):

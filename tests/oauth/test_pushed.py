@@ -59,6 +59,12 @@ def test_a_pushed_request_that_is_not_in_order_is_told_to_the_client(world, made
     assert (unproven.status_code, error_of(unproven)) == (401, "invalid_client")
 
 
+def test_what_is_told_of_a_pushed_request_has_its_state(world, made):
+    uri = push(world, made, prompt="none")[0].json()["request_uri"]
+    given = query_of(world.http.get(come(world, made, uri)).headers["location"])
+    assert (given["error"], given["state"], given["iss"]) == ("login_required", "s t/ä", world.issuer)
+
+
 def test_another_client_can_not_use_it(world, made):
     """RFC 9126, 2.2: bound to the client."""
     uri = push(world, made)[0].json()["request_uri"]

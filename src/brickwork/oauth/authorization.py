@@ -70,10 +70,11 @@ class RefusedError(Exception):
 def answer(visit: Visit) -> Answer:
     """A browser comes with a request."""
     parameters = [pair for pair in visit.parameters if pair[0] != "signed_in"]
-    person = visit.person()
+    person, state = visit.person(), dict(parameters).get("state")
     with visit.oauth.database.transaction(readonly=person is None) as transaction:
         try:
             asked = examine(visit, transaction, parameters)
+            state = asked.request.payload.state  # that of a pushed request stands in it
             must = person is None or _too_old(visit, asked, person)
             if must and "none" in asked.prompts:
                 raise LoginRequiredError(redirect_uri=asked.redirect_uri)
@@ -88,7 +89,7 @@ def answer(visit: Visit) -> Answer:
         except RefusedError as refused:
             return refused.answer
         except OAuth2Error as error:
-            return _told(visit, error, dict(parameters).get("state"))
+            return _told(visit, error, state)
 
 
 def decide(visit: Visit) -> Answer:

@@ -8,10 +8,14 @@ from datetime import datetime
 from typing import Any
 
 import attrs
-from joserfc import jwk, jwt
-from joserfc.errors import JoseError
 
-from brickwork.errors import UnauthenticatedError
+from brickwork.errors import MissingDependencyError, UnauthenticatedError
+
+try:
+    from joserfc import jwk, jwt
+    from joserfc.errors import JoseError
+except ModuleNotFoundError:
+    raise MissingDependencyError("joserfc", "oauth") from None
 
 #: What a key of each algorithm is made of.
 ALGORITHMS: Mapping[str, tuple[str, str | int]] = {

@@ -118,10 +118,11 @@ class SigningKeys:
             kept = self._region.get_or_load("oauth_keys", lambda: self._load(tenant), tags=(_TAG,))
         return kept.keys if kept is not None else ()
 
-    def _load(self, tenant: str) -> KeptKeys:
+    def _load(self, tenant: str) -> KeptKeys | None:
+        """None for a tenant that is no issuer; whatever name a stranger makes up, nothing is kept of it."""
         with self._oauth.database.begin(Context(tenant=tenant), readonly=True) as transaction:
             rows = self._rows(transaction)
-            return KeptKeys(keys=tuple(KeptKey.model_validate(row, from_attributes=True) for row in rows))
+            return KeptKeys(keys=tuple(KeptKey.model_validate(row, from_attributes=True) for row in rows)) if rows else None
 
     def _rows(self, transaction: "Transaction") -> Sequence[SigningKeyRow]:
         wanted = select(SigningKeyRow).where(SigningKeyRow.tenant_id == transaction.tenant)

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 _PLAIN = re.compile(r"[\x21-\x7e]{1,2000}\Z")
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|\[::1\])(:\d{1,5})?((?:/[^\s#]*)?)\Z")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*\Z")
+_NETLOC = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?\Z")
 _PRIVATE = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+\Z")
 
 
@@ -21,6 +23,8 @@ def check_redirect(uri: str) -> str:
         raise ValueError(f"{uri[:100]!r} is no address") from None
     if "@" in parts.netloc or any(segment in (".", "..") for segment in parts.path.split("/")):
         raise ValueError(f"{uri[:100]!r} holds a user name or a way upwards")
+    if parts.netloc and not _NETLOC.match(parts.netloc):
+        raise ValueError(f"{uri[:100]!r} has no host name that could be one")
     if parts.scheme == "https" and host:
         return uri
     if parts.scheme == "http" and host in ("127.0.0.1", "::1", "localhost"):
@@ -49,6 +53,12 @@ def is_registered(uri: str, registered: Iterable[str]) -> bool:
 def is_claimed(uri: str) -> bool:
     """Whether only the client can be at an address: anybody's app may listen on a loopback port or take a scheme."""
     return uri.startswith("https://")
+
+
+def is_target(text: str) -> bool:
+    """Whether it can stand in a page's policy as it is."""
+    scheme, _, rest = text.partition(":")
+    return bool(_SCHEME.match(scheme)) and (not rest or (rest.startswith("//") and bool(_NETLOC.match(rest[2:]))))
 
 
 def form_target(uri: str) -> str:

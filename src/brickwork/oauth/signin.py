@@ -11,7 +11,7 @@ from brickwork.errors import BrickworkError, PermissionDeniedError, Unauthentica
 from brickwork.limits.service import RateLimitedError
 from brickwork.oauth import pages
 from brickwork.oauth.models import SignInRow
-from brickwork.oauth.redirects import form_target
+from brickwork.oauth.redirects import is_target
 from brickwork.oauth.request import Answer, read_parameters
 from brickwork.oauth.visit import Visit, encode
 
@@ -39,7 +39,7 @@ def answer(visit: Visit) -> Answer:
     if back not in _BACK:
         return pages.problem(visit, "The form does not say where to go on. Begin again at the application.")
     query = encode(read_parameters(query.encode("ascii", "replace")))
-    target = _target(data.get("target", ""))
+    target = data.get("target", "") if is_target(data.get("target", "")) else ""
     again: dict[str, Any] = {"email": email, "target": target}
     try:
         signed, methods = _second(visit) if "step" in data else _first(visit, email)
@@ -111,14 +111,6 @@ def _note(visit: Visit, signed: SignIn, methods: list[str]) -> None:
     with visit.oauth.database.transaction() as transaction:
         row = SignInRow(session_id=session.id, methods=methods, at=visit.oauth.now(), expires_at=session.expires_at)
         transaction.session.add(row)
-
-
-def _target(given: str) -> str:
-    """Where the form may end at last, as our own page had said; anything else is left out."""
-    try:
-        return form_target(given) if given and form_target(given) == given else ""
-    except ValueError:
-        return ""
 
 
 def _sentence(error: BrickworkError) -> str:
