@@ -1,8 +1,10 @@
 """A tenant with people, roles and patients."""
 
 import pytest
+from starlette.testclient import TestClient
 
 from brickwork.auth import Grant, Role
+from brickwork.web import create_app
 
 PASSWORD = "tall giraffes eat 7 leaves"
 PATIENT = {
@@ -43,3 +45,25 @@ def member(tenant):
         return user.actor
 
     return make
+
+
+@pytest.fixture
+def http(platform):
+    """A browser's client: it keeps cookies, and its pages are the server's own."""
+    headers = {"origin": "https://clinic.example"}
+    with TestClient(create_app(platform), "https://clinic.example", headers=headers, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def call(http):
+    """Calls a route below /api/v1: the status, and the data or the first error's code."""
+
+    def call(method, path, body=None, **headers):
+        answer = http.request(method, f"/api/v1{path}", json=body, headers={k.replace("_", "-"): v for k, v in headers.items()})
+        if answer.status_code == 204:
+            return 204, None
+        shown = answer.json()
+        return answer.status_code, shown["data"] if answer.status_code < 400 else shown["errors"][0]["code"]
+
+    return call

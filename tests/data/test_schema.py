@@ -22,7 +22,18 @@ def test_models_and_migrations_agree_for_every_component(platform):
 def test_each_component_has_its_own_version_table_and_is_at_its_head(platform):
     assert schema.pending(platform.database) == []
     at = schema.current(platform.database)
-    assert set(at) == {"auth", "database", "entities", "eventstore", "flags", "jobs", "messaging", "realtime", "web"}
+    assert set(at) == {
+        "auth",
+        "database",
+        "entities",
+        "eventstore",
+        "federation",
+        "flags",
+        "jobs",
+        "messaging",
+        "realtime",
+        "web",
+    }
     engine = owner_engine(platform)
     tables = inspect(engine).get_table_names()
     engine.dispose()

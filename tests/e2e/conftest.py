@@ -1,4 +1,5 @@
-"""Real servers, on each database, and a small client that speaks the protocol."""
+"""Real servers, on each database, a small client that speaks the protocol, and a real browser: headless Chromium, steered over
+its debugging protocol."""
 
 import json
 import urllib.request
@@ -9,6 +10,7 @@ from websockets.sync.client import connect
 
 from brickwork.testing import serving
 from brickwork.testing.auth import bearer
+from brickwork.testing.browser import Page
 
 
 class Client:
@@ -44,7 +46,9 @@ class Server(serving.Server):
 
     def __init__(self, platform, folder, **sections):
         self._platform, self._callers = platform, {}
-        super().__init__(platform, folder, {f"BRICKWORK_REALTIME__{key.upper()}": str(value) for key, value in sections.items()})
+        realtime = {f"BRICKWORK_REALTIME__{key.upper()}": str(value) for key, value in sections.items()}
+        passkeys = "BRICKWORK_AUTH__PASSKEY_ORIGINS"
+        super().__init__(platform, folder, lambda port: {passkeys: json.dumps([f"http://localhost:{port}"]), **realtime})
 
     def headers(self, tenant, actor):
         """Those of a service account, made on first use."""
@@ -87,3 +91,12 @@ def client():
     yield open_
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def page(tmp_path):
+    folder = tmp_path / "profile"
+    folder.mkdir()
+    made = Page(folder)
+    yield made
+    made.close()

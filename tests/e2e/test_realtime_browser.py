@@ -1,20 +1,4 @@
-"""The JavaScript client in a real browser: headless Chromium, steered over its debugging protocol."""
-
-import pytest
-
-from brickwork.testing.browser import Page
-
-pytest_plugins: list[str] = []
-
-
-@pytest.fixture
-def page(tmp_path):
-    folder = tmp_path / "profile"
-    folder.mkdir()
-    made = Page(folder)
-    yield made
-    made.close()
-
+"""The JavaScript client in a real browser."""
 
 BEGIN = """
 (async () => {

@@ -199,7 +199,8 @@ def live(platform, tmp_path):
         platform.entities.create("patient", {"name": "Ada"})
     world.person()
     world.service()
-    server = Server(platform, tmp_path, {"BRICKWORK_KEYRING__KEYS": json.dumps(keys_of(platform))})
+    keys = {"BRICKWORK_KEYRING__KEYS": json.dumps(keys_of(platform))}
+    server = Server(platform, tmp_path, lambda port: keys)
     world.base, world.issuer = server.base, f"{server.base}/oauth/{world.tenant}"
     yield world
     server.stop()

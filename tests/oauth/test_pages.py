@@ -117,12 +117,12 @@ def test_signing_in_leads_to_our_own_pages_only(world, made):
     for back in ("https://evil.example", "//evil.example", "../../evil", "register", ""):
         answer = world.http.post(f"{world.issuer}/sign-in", data={**form, "back": back}, headers={"origin": BASE})
         assert (answer.status_code, "location" in answer.headers) == (400, False)
-    sly = {**form, "back": "device", "query": "user_code=x\r\nSet-Cookie: a=b", "target": "https://evil.example/ 'unsafe-inline'"}
+    sly = {**form, "back": "device", "query": "user_code=x\r\nSet-Cookie: evil=1", "target": "https://evil.example/ 'unsafe-inline'"}
     answer = world.http.post(f"{world.issuer}/sign-in", data=sly, headers={"origin": BASE})
     assert answer.status_code in (303, 400)
     if answer.status_code == 303:
         assert answer.headers["location"].startswith(f"{world.issuer}/device?")
-    assert "a=b" not in answer.headers.get("set-cookie", "")
+    assert "evil" not in answer.headers.get("set-cookie", "")
     for target in ("https://evil.example;script-src", "https://a 'unsafe-inline'", "x y:", "https://a/b", "https:", "\u00e4:"):
         form = {"back": "device", "query": "", "email": "x@example.org", "password": "x", "target": target}
         page = world.http.post(f"{world.issuer}/sign-in", data=form, headers={"origin": BASE})
@@ -132,16 +132,17 @@ def test_signing_in_leads_to_our_own_pages_only(world, made):
         assert policy.count(";") == 4
 
 
-def test_the_cookie_is_the_pages_own(world, made):
-    browser = world.browser()
-    page = browser.go(world.authorize(made)[0])
-    assert page.status_code == 200
+@pytest.mark.parametrize("base", [None, "https://api.example.org"])
+def test_the_cookie_is_the_tenants_own_and_over_https_nobody_else_can_set_it(make_platform, base):
+    """RFC 6265bis, 4.1.3.2: with the prefix a neighbouring host can't make somebody work in another's session."""
+    world = World(make_platform(oauth={"base_url": base}))
+    world.person()
+    world.register()
     form = {"back": "device", "query": "", "email": "kim@example.org", "password": "correct horse battery"}
-    cookie = world.http.post(f"{world.issuer}/sign-in", data=form, headers={"origin": BASE}).headers["set-cookie"]
-    assert cookie.startswith("brickwork_oauth=bws_")
-    assert f"Path=/oauth/{TENANT};" in cookie
-    assert "HttpOnly" in cookie
-    assert "SameSite=Lax" in cookie
+    cookie = world.http.post(f"{world.issuer}/sign-in", data=form, headers={"origin": base or BASE}).headers["set-cookie"]
+    assert cookie.startswith(f"{'__Host-' if base else ''}brickwork_oauth_{TENANT}=bws_")
+    assert "HttpOnly; SameSite=Lax" in cookie
+    assert ("Secure" in cookie) == (base is not None)
 
 
 def test_guessing_passwords_is_slowed_down(make_platform):

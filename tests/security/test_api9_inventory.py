@@ -34,7 +34,7 @@ PUBLIC = {
     "POST /auth/password/reset",
     "POST /auth/email/verify",
     "POST /auth/invitations/accept",
-    "POST /auth/passkeys/sign-in/begin",
-    "POST /auth/passkeys/sign-in",
+    "POST /auth/passkeys/challenge",
+    "POST /auth/passkeys/session",
     "GET /federation/providers",
 }

@@ -3,9 +3,10 @@
 from brickwork.auth.access import Verdict
 from brickwork.auth.keys import Key
 from brickwork.auth.members import Invitation, Member
+from brickwork.auth.passkeys import Passkey
 from brickwork.auth.policy import Grant, Permission, Role
 from brickwork.auth.service import Auth
-from brickwork.auth.sessions import CodeRequiredError, SessionInfo, SignIn, TenantRequiredError
+from brickwork.auth.sessions import CodeRequiredError, SessionInfo, SignIn, SignInAgainError, TenantRequiredError
 from brickwork.auth.users import User
 
 __all__ = [
@@ -15,10 +16,12 @@ __all__ = [
     "Invitation",
     "Key",
     "Member",
+    "Passkey",
     "Permission",
     "Role",
     "SessionInfo",
     "SignIn",
+    "SignInAgainError",
     "TenantRequiredError",
     "User",
     "Verdict",

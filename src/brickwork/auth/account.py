@@ -7,9 +7,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from brickwork.auth.credentials import COOKIE, Identity, check_origin
-from brickwork.auth.sessions import SignIn
-from brickwork.errors import NotFoundError, PermissionDeniedError, UnauthenticatedError
+from brickwork.auth.credentials import Identity, check_origin, own_session, recent_session, session_cookie
+from brickwork.auth.sessions import Kept, SignIn
+from brickwork.errors import NotFoundError, PermissionDeniedError
 from brickwork.kernel.ids import parse_id
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class ResetBody(TokenBody):
 
 
 class AcceptBody(TokenBody):
-    """`name` and `password` make an account, or `password` is that of the account that is there."""
+    """`name` and `password` make an account; who has one gives its password, or is signed in."""
 
     name: str = Field("", max_length=200)
     password: str | None = Field(None, max_length=256)
@@ -107,10 +107,6 @@ class AcceptBody(TokenBody):
 
 class CodeBody(_Model):
     code: str = Field(max_length=40)
-
-
-class ConfirmBody(_Model):
-    password: str = Field(max_length=256)
 
 
 class CheckBody(_Model):
@@ -131,18 +127,18 @@ class Account:
             check_origin(call.headers, self._auth.settings.trusted_origins)
         signed = self._auth.sessions.sign_in(body.email, body.password, code=body.code, tenant=body.tenant,
                                              address=call.address, agent=call.headers.get("user-agent", ""))  # fmt: skip
-        return self._session(call, signed, cookie=body.cookie)
+        return signed_in(self._auth, call, signed, cookie=body.cookie)
 
     def choose(self, call: "Call") -> Any:
         identity = self._identity(call)
         signed = self._auth.sessions.choose(identity.token or "", call.body.tenant)
-        return self._session(call, signed, cookie="authorization" not in call.headers)
+        return signed_in(self._auth, call, signed, cookie="authorization" not in call.headers)
 
     def sign_out(self, call: "Call") -> Any:
         from brickwork.web.endpoint import Reply
 
         self._auth.sessions.end(self._identity(call).token or "")
-        return Reply(status=204, headers={"set-cookie": self._cookie(call, "", 0)})
+        return Reply(status=204, headers={"set-cookie": session_cookie(self._auth.settings, call.headers, "", 0)})
 
     def who(self, call: "Call") -> dict[str, Any]:
         context = self._auth.current
@@ -156,20 +152,25 @@ class Account:
         }
 
     def sessions(self, call: "Call") -> list[dict[str, Any]]:
-        found = self._auth.sessions.list(self._user_id())
+        found = self._auth.sessions.list(self.own(call).user_id)
         return [ListedSession.model_validate(one, from_attributes=True).model_dump(mode="json") for one in found]
 
     def revoke(self, call: "Call") -> None:
         id = parse_id(call.path["id"])
         if id is None:
             raise NotFoundError("there is no such session")
-        self._auth.sessions.revoke(self._user_id(), id)
+        self._auth.sessions.revoke(self.own(call).user_id, id)
 
     def change_password(self, call: "Call") -> None:
-        self._auth.users.change_password(self._user_id(), call.body.old, call.body.new)
+        self._auth.users.change_password(self.own(call).user_id, call.body.old, call.body.new)
 
     def request_reset(self, call: "Call") -> None:
-        self._auth.users.request_reset(call.body.email)
+        self._auth.users.request_reset(call.body.email, address=call.address)
+
+    def request_verification(self, call: "Call") -> None:
+        user = self.own(call).user_id
+        self._auth.throttle.attempt(f"verify:{user}")
+        self._auth.users.request_verification(user)
 
     def reset_password(self, call: "Call") -> None:
         self._auth.users.reset_password(call.body.token, call.body.password)
@@ -178,22 +179,24 @@ class Account:
         self._auth.users.verify_email(call.body.token)
 
     def enrol(self, call: "Call") -> dict[str, str]:
-        made = self._auth.users.enrol_totp(self._user_id())
+        made = self._auth.users.enrol_totp(self.recent(call).user_id)
         return {"secret": made.secret, "link": made.link}
 
     def confirm(self, call: "Call") -> dict[str, list[str]]:
-        return {"recovery_codes": self._auth.users.confirm_totp(self._user_id(), call.body.code)}
+        session = self.recent(call)
+        return {"recovery_codes": self._auth.users.confirm_totp(session.user_id, call.body.code, session=session.id)}
+
+    def recovery_codes(self, call: "Call") -> dict[str, list[str]]:
+        return {"recovery_codes": self._auth.users.new_recovery_codes(self.recent(call).user_id)}
 
     def remove_totp(self, call: "Call") -> None:
-        user = self._auth.users.get(self._user_id())
-        self._auth.throttle.attempt(f"user:{user.id}")
-        if self._auth.users.check_password(user.email, call.body.password) is None:
-            raise UnauthenticatedError("the password is another")
-        self._auth.users.remove_totp(user.id)
+        session = self.recent(call)
+        self._auth.users.remove_totp(session.user_id, session=session.id)
 
     def accept(self, call: "Call") -> dict[str, Any]:
         body: AcceptBody = call.body
-        return _user(self._auth.members.accept(body.token, name=body.name, password=body.password))
+        user = None if body.password is not None else self._signed_in(call)
+        return _user(self._auth.members.accept(body.token, name=body.name, password=body.password, user=user))
 
     def check(self, call: "Call") -> dict[str, bool]:
         access = self._auth.current.access
@@ -202,40 +205,40 @@ class Account:
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
+    def own(self, call: "Call") -> Kept:
+        """As `own_session`."""
+        return own_session(self._auth, call.headers)
+
+    def recent(self, call: "Call") -> Kept:
+        """As `recent_session`."""
+        return recent_session(self._auth, call.headers)
+
     def _identity(self, call: "Call") -> Identity:
         identity = self._auth.identify(call.headers)
         if identity is None or identity.session is None:
             raise PermissionDeniedError("a session is needed for this, not a key", permission="session")
         return identity
 
-    def _user_id(self) -> UUID:
-        """The person; a program has no account of this kind, and an impersonator must not touch another's."""
-        actor = self._auth.current.actor
-        id = parse_id(actor.removeprefix("user:")) if actor.startswith("user:") else None
-        if id is None:
-            raise PermissionDeniedError("this is for people's own accounts", permission="account")
-        return id
+    def _signed_in(self, call: "Call") -> UUID | None:
+        identity = self._auth.identify(call.headers, "POST")
+        session = identity.session if identity is not None else None
+        return session.user_id if session is not None and session.impersonator is None else None
 
-    def _session(self, call: "Call", signed: SignIn, *, cookie: bool) -> Any:
-        from brickwork.web.endpoint import Reply
 
-        data = {
-            "token": None if cookie else signed.token,
-            "tenant": signed.tenant,
-            "tenants": list(signed.tenants),
-            "expires_at": signed.expires_at,
-            "user": _user(signed.user),
-        }
-        seconds = int((signed.expires_at - self._auth.now()).total_seconds())
-        headers = {"set-cookie": self._cookie(call, signed.token, seconds)} if cookie else {}
-        return Reply(data, 201, headers=headers)
+def signed_in(auth: "Auth", call: "Call", signed: SignIn, *, cookie: bool) -> Any:
+    """The answer that gives a new session away."""
+    from brickwork.web.endpoint import Reply
 
-    def _cookie(self, call: "Call", value: str, seconds: int) -> str:
-        secure = self._auth.settings.cookie_secure
-        if secure is None:
-            host = call.headers.get("host", "").rpartition(":")[0] or call.headers.get("host", "")
-            secure = host not in ("localhost", "127.0.0.1", "[::1]")
-        return f"{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
+    data = {
+        "token": None if cookie else signed.token,
+        "tenant": signed.tenant,
+        "tenants": list(signed.tenants),
+        "expires_at": signed.expires_at,
+        "user": _user(signed.user),
+    }
+    seconds = int((signed.expires_at - auth.now()).total_seconds())
+    headers = {"set-cookie": session_cookie(auth.settings, call.headers, signed.token, seconds)} if cookie else {}
+    return Reply(data, 201, headers=headers)
 
 
 def endpoints(platform: "Platform") -> "Sequence[Endpoint]":
@@ -265,14 +268,17 @@ def endpoints(platform: "Platform") -> "Sequence[Endpoint]":
                summary="Have a link to reset a password sent", errors=(429,)),
         public(method="POST", path="/auth/password/reset", handler=account.reset_password, body=ResetBody, status=204,
                summary="Set a new password with a token that was sent"),
+        own(method="POST", path="/auth/email/verification-request", handler=account.request_verification, status=204,
+            summary="Have a link sent that verifies the caller's address", errors=(429,)),
         public(method="POST", path="/auth/email/verify", handler=account.verify_email, body=TokenBody, status=204,
                summary="Verify an address with a token that was sent"),
         own(method="POST", path="/auth/totp", handler=account.enrol, summary="Begin with an authenticator app",
             returns=dict[str, str], secret=True),
         own(method="POST", path="/auth/totp/confirm", handler=account.confirm, body=CodeBody, returns=dict[str, list[str]],
             summary="Have codes asked for; returns recovery codes", secret=True, errors=(429,)),
-        own(method="POST", path="/auth/totp/remove", handler=account.remove_totp, body=ConfirmBody, status=204,
-            summary="Have no codes asked for", errors=(429,)),
+        own(method="POST", path="/auth/totp/recovery-codes", handler=account.recovery_codes, returns=dict[str, list[str]],
+            secret=True, summary="Recovery codes in place of those that are left"),
+        own(method="DELETE", path="/auth/totp", handler=account.remove_totp, status=204, summary="Have no codes asked for"),
         public(method="POST", path="/auth/invitations/accept", handler=account.accept, summary="Join a tenant", body=AcceptBody,
                returns=UserModel, status=201, errors=(429,)),
         own(method="POST", path="/auth/check", handler=account.check, summary="Which permissions the caller holds",

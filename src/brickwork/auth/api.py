@@ -10,6 +10,6 @@ if TYPE_CHECKING:
 
 def endpoints(platform: "Platform") -> "Sequence[Endpoint]":
     """The routes below /api/v1."""
-    from brickwork.auth import account, administration
+    from brickwork.auth import account, administration, passkey_api
 
-    return [*account.endpoints(platform), *administration.endpoints(platform)]
+    return [*account.endpoints(platform), *administration.endpoints(platform), *passkey_api.endpoints(platform)]

@@ -31,6 +31,7 @@ def brickwork_components() -> Sequence[Component]:
             models="brickwork.auth.models",
             migrations="brickwork.auth.migrations",
             routes="brickwork.auth.api:endpoints",
+            asgi="brickwork.auth.asgi:mounts",
         )
     ]
 
@@ -40,6 +41,13 @@ def brickwork_permissions() -> Sequence[Any]:
     from brickwork.auth.permissions import PERMISSIONS
 
     return PERMISSIONS
+
+
+@hookimpl
+def brickwork_handlers() -> Sequence[Any]:
+    from brickwork.auth.events import answer_reset
+
+    return [answer_reset]
 
 
 @hookimpl

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import attrs
 
 from brickwork.auth.access import Subject, SubjectAccess
-from brickwork.auth.sessions import Kept
+from brickwork.auth.sessions import VIA, Kept
 from brickwork.errors import PermissionDeniedError, UnauthenticatedError
 from brickwork.kernel.access import Access, Relations
 from brickwork.kernel.context import Context
@@ -18,9 +17,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from brickwork.auth.service import Auth
+    from brickwork.auth.settings import AuthSettings
 
-COOKIE = "brickwork_session"
+#: The session's cookie, which over HTTPS has a prefix: no page of a neighbouring host can set it then, nor plain HTTP (RFC
+#: 6265bis, 4.1.3.2), so that nobody is made to work in a session that was begun for them.
+PREFIX = "__Host-"
+COOKIE, SECURE_COOKIE = "brickwork_session", f"{PREFIX}brickwork_session"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 class Nobody(SubjectAccess):
@@ -61,7 +65,7 @@ def identify(auth: "Auth", headers: Mapping[str, str], method: str) -> Identity 
         if scheme.lower() != "bearer" or not token.strip():
             raise UnauthenticatedError("Authorization takes a bearer token (RFC 6750)")
         return _bearer(auth, token.strip(), headers)
-    cookie = _cookie(headers.get("cookie", ""))
+    cookie = read_cookie(headers, cookie_name(auth.settings, headers))
     if cookie is None:
         return None
     if method not in SAFE:
@@ -86,17 +90,68 @@ def _bearer(auth: "Auth", token: str, headers: Mapping[str, str]) -> Identity:
 
 def _session(auth: "Auth", token: str) -> Identity:
     session = auth.sessions.find(token)
-    actor = session.actor if session.impersonator is None else f"{session.actor} via {session.impersonator}"
     if session.tenant is None:
-        return Identity(actor, None, Nobody(session.actor, auth.now), session=session, token=token)
+        return Identity(session.actor, None, Nobody(session.actor, auth.now), session=session, token=token)
     access = auth.policies.access(session.tenant, session.actor)
+    if session.impersonator is None:
+        return Identity(session.actor, session.tenant, access, frozenset(access.subject.roles), session, token)
+    _check_impersonator(auth, session.tenant, session.impersonator)
+    actor = f"{session.actor}{VIA}{session.impersonator}"
     return Identity(actor, session.tenant, access, frozenset(access.subject.roles), session, token)
 
 
-def _cookie(header: str) -> str | None:
-    for part in header.split(";"):
+def _check_impersonator(auth: "Auth", tenant: str, impersonator: str) -> None:
+    """An impersonation ends with the right to it. Names that are no subjects are those of the product's own code."""
+    is_subject = impersonator.startswith(("user:", "service:"))
+    if is_subject and not auth.policies.access(tenant, impersonator).holds("auth.members.impersonate"):
+        raise UnauthenticatedError("the impersonation is over")
+
+
+def cookie_name(settings: "AuthSettings", headers: Mapping[str, str]) -> str:
+    """The name of the session's cookie for a request with these headers."""
+    secure = settings.cookie_secure
+    if secure is None:
+        host = headers.get("host", "")
+        secure = (host if host.endswith("]") else host.rpartition(":")[0] or host) not in LOOPBACK
+    return SECURE_COOKIE if secure else COOKIE
+
+
+def session_cookie(settings: "AuthSettings", headers: Mapping[str, str], token: str, seconds: int) -> str:
+    """The Set-Cookie header that keeps a session's token in the browser for `seconds`; 0 takes it away."""
+    return set_cookie(cookie_name(settings, headers), token, seconds)
+
+
+def set_cookie(name: str, value: str, seconds: int) -> str:
+    """A Set-Cookie header for the whole site that scripts can't read, and that doesn't come where another site's page asks,
+    except when it leads here. One with the prefix goes over HTTPS only."""
+    return f"{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{'; Secure' if name.startswith(PREFIX) else ''}"
+
+
+def own_session(auth: "Auth", headers: Mapping[str, str]) -> Kept:
+    """The caller's session. A key, which may be a narrow one, has no business with the account, nor has an impersonator."""
+    identity = auth.identify(headers)
+    if identity is None or identity.session is None:
+        raise PermissionDeniedError("a session is needed for this, not a key", permission="session")
+    if identity.session.impersonator is not None:
+        raise PermissionDeniedError("this is for people's own accounts", permission="account")
+    return identity.session
+
+
+def recent_session(auth: "Auth", headers: Mapping[str, str]) -> Kept:
+    """The caller's session, if the caller signed in a short while ago, by means that aren't one tenant's alone: those must not
+    be a way to others."""
+    session = own_session(auth, headers)
+    if session.confined:
+        raise PermissionDeniedError("this session is one of a tenant's own sign-in; sign in by other means", permission="account")
+    auth.sessions.check_recent(session)
+    return session
+
+
+def read_cookie(headers: Mapping[str, str], wanted: str) -> str | None:
+    """The value of a request's cookie; None where it is empty or absent."""
+    for part in headers.get("cookie", "").split(";"):
         name, _, value = part.strip().partition("=")
-        if name == COOKIE and value:
+        if name == wanted and value:
             return value
     return None
 
@@ -106,7 +161,7 @@ def check_origin(headers: Mapping[str, str], trusted: list[str]) -> None:
     (OWASP, Cross-Site Request Forgery Prevention: verifying origin with standard headers)."""
     origin = headers.get("origin")
     if origin is not None:
-        if origin in trusted or (origin != "null" and urlsplit(origin).netloc.lower() == headers.get("host", "").lower()):
+        if origin in trusted or origin.partition("://")[2].lower() == headers.get("host", "").lower() != "":
             return
     elif headers.get("sec-fetch-site") == "same-origin":
         return

@@ -1,6 +1,12 @@
 """What auth publishes. Tokens travel sealed; `platform.auth.unseal` opens them for whoever sends the message."""
 
+from typing import TYPE_CHECKING
+
 from brickwork.messaging.event import Event
+from brickwork.messaging.handler import handles
+
+if TYPE_CHECKING:
+    from brickwork.kernel.platform import Platform
 
 
 class UserInvited(Event, name="auth.user_invited", key="email"):
@@ -10,8 +16,14 @@ class UserInvited(Event, name="auth.user_invited", key="email"):
     sealed: str
 
 
+class PasswordResetAsked(Event, name="auth.password_reset_asked", key="email"):
+    """Somebody wants a new password for an address, whether there is such an account or not. Nothing is to be sent yet."""
+
+    email: str
+
+
 class PasswordResetRequested(Event, name="auth.password_reset_requested", key="user"):
-    """Somebody wants a new password; the sealed token is for the address."""
+    """A person wants a new password; the sealed token is for the address."""
 
     user: str
     email: str
@@ -24,6 +36,23 @@ class EmailVerificationRequested(Event, name="auth.email_verification_requested"
     user: str
     email: str
     sealed: str
+
+
+class CredentialChanged(Event, name="auth.credential_changed", key="user"):
+    """What the person signs in with was changed (SP 800-63B, 6.1.2 wants them told): "password", "totp", "recovery_codes",
+    "passkey_added" or "passkey_removed"."""
+
+    user: str
+    email: str
+    change: str
+
+
+class PasskeySuspected(Event, name="auth.passkey_suspected", key="user"):
+    """A passkey's counter went back, as that of a copy does; it was not let in."""
+
+    user: str
+    passkey: str
+    name: str
 
 
 class UserSignedIn(Event, name="auth.user_signed_in", key="user"):
@@ -39,3 +68,8 @@ class UserImpersonated(Event, name="auth.user_impersonated", key="user"):
     user: str
     by: str
     reason: str
+
+
+@handles(PasswordResetAsked, name="auth.answer_reset")
+def answer_reset(platform: "Platform", event: PasswordResetAsked) -> None:
+    platform.auth.users.answer_reset(event.email)

@@ -1,20 +1,30 @@
 """`platform.auth.keys` and `platform.auth.services`: what programs show, and the names under which they act."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import attrs
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select, update
 
 from brickwork.auth import secret
 from brickwork.auth.members import _tenant_of
 from brickwork.auth.models import KeyRow, KeyUseRow, ServiceRow
 from brickwork.auth.policy import _PATTERN
-from brickwork.errors import DuplicateError, NotFoundError, UnauthenticatedError, ValidationError
+from brickwork.auth.sessions import VIA
+from brickwork.errors import (
+    ConflictError,
+    DuplicateError,
+    NotFoundError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+    ValidationError,
+)
 from brickwork.kernel.context import Context, check_tenant
+from brickwork.kernel.ids import parse_id
 
 if TYPE_CHECKING:
     from brickwork.auth.service import Auth
@@ -68,8 +78,11 @@ class Keys:
         """A key with which "user:…" or "service:…" may be represented, within `scopes` (patterns such as "entities.*.read").
         Its token is shown this once. A caller makes keys for itself; for others it takes `auth.keys.write`."""
         context = self._auth.current
+        _refuse_impersonators(context)
         if subject != context.actor:
             self._auth.require("auth.keys.write")
+        if lifetime is not None and lifetime <= timedelta():
+            raise ValidationError("a key's lifetime is longer than nothing", field="lifetime")
         for scope in scopes or ():
             if not _PATTERN.match(scope):
                 raise ValidationError(f"{scope[:80]!r} names no permissions; it looks like entities.*.read", field="scopes")
@@ -77,21 +90,26 @@ class Keys:
             raise ValidationError("a key's name takes 1 to 200 characters; it tells what the key is for", field="name")
         with self._auth.database.transaction() as transaction:
             self._auth.check_subject(transaction, subject, groups=False)
-            if context.access is not None:
-                self._auth.roles.check_within(context.access, self._auth.policies.access(transaction.tenant, subject), scopes)
+            self._check_within(transaction, subject, scopes)
             return self._store(transaction, subject, name.strip(), list(scopes) if scopes is not None else None, lifetime)
 
     def rotate(self, id: UUID | str, *, overlap: timedelta = timedelta(hours=24)) -> Key:
-        """A new key in place of an old one, which is good for `overlap` more. Raises `NotFoundError`."""
+        """A new key in place of an old one, which is good for `overlap` more. Raises `NotFoundError`, `ConflictError` for a key
+        that was revoked or replaced, and `PermissionDeniedError` for one that may do more than the caller."""
+        _refuse_impersonators(self._auth.current)
+        if overlap < timedelta():
+            raise ValidationError("an overlap is not negative", field="overlap")
         with self._auth.database.transaction() as transaction:
-            old = self._row(transaction, id)
-            if old.revoked_at is not None:
-                raise NotFoundError(f"key {old.name} was revoked")
+            old = self._row(transaction, id, lock=True)
+            if old.revoked_at is not None or old.replaced_by is not None:
+                raise ConflictError(f"key {old.name!r} was {'revoked' if old.revoked_at else 'replaced'} already")
+            self._check_within(transaction, old.subject, old.scopes)
             now = self._auth.now()
             lifetime = old.expires_at - old.created_at if old.expires_at is not None else None
-            old.expires_at = min(now + overlap, old.expires_at or now + overlap)
+            made = self._store(transaction, old.subject, old.name, old.scopes, lifetime)
+            old.expires_at, old.replaced_by = min(now + overlap, old.expires_at or now + overlap), made.id
             self._auth.forget([f"key:{old.digest}"])
-            return self._store(transaction, old.subject, old.name, old.scopes, lifetime)
+            return made
 
     def revoke(self, id: UUID | str) -> None:
         """End a key at once; raises `NotFoundError`."""
@@ -113,6 +131,18 @@ class Keys:
                 wanted = wanted.where(KeyRow.subject == subject)
             rows = transaction.session.execute(wanted.order_by(KeyRow.id.desc()).limit(min(limit, 500))).all()
             return [_present(row, used) for row, used in rows]
+
+    def drop(self, transaction: "Transaction", subject: str) -> None:
+        """Forget every key of a subject that leaves the tenant."""
+        gone: Any = transaction.execute(
+            delete(KeyRow)
+            .where(KeyRow.tenant_id == transaction.tenant, KeyRow.subject == subject)
+            .returning(KeyRow.id, KeyRow.digest)
+        ).all()
+        if gone:
+            used = delete(KeyUseRow).where(KeyUseRow.tenant_id == transaction.tenant, KeyUseRow.key_id.in_([k.id for k in gone]))
+            transaction.execute(used)
+            self._auth.forget([f"key:{key.digest}" for key in gone])
 
     def find(self, token: str) -> tuple[str, KeptKey]:
         """The tenant and the key of a token; raises `UnauthenticatedError`."""
@@ -136,13 +166,16 @@ class Keys:
             return
         if len(self._used) > 10_000:
             self._used.clear()
+        noted = update(KeyUseRow).where(KeyUseRow.tenant_id == tenant, KeyUseRow.key_id == id).values(used_at=now)
+        with suppress(DuplicateError), self._auth.database.begin(Context(tenant=tenant, actor="system")) as transaction:
+            if not transaction.execute(noted).rowcount:  # of two first uses at once, either may tell the time
+                transaction.execute(insert(KeyUseRow).values(tenant_id=tenant, key_id=id, used_at=now))
         self._used[id] = now.timestamp()
-        with self._auth.database.begin(Context(tenant=tenant, actor="system")) as transaction:
-            row = transaction.session.get(KeyUseRow, (tenant, id))
-            if row is None:
-                transaction.session.add(KeyUseRow(key_id=id, used_at=now))
-            else:
-                row.used_at = now
+
+    def _check_within(self, transaction: "Transaction", subject: str, scopes: Sequence[str] | None) -> None:
+        access = self._auth.current.access
+        if access is not None:
+            self._auth.roles.check_within(access, self._auth.policies.access(transaction.tenant, subject), scopes)
 
     def _store(
         self, transaction: "Transaction", subject: str, name: str, scopes: Sequence[str] | None, lifetime: timedelta | None
@@ -155,11 +188,9 @@ class Keys:
         transaction.flush()
         return _present(row, None, token)
 
-    def _row(self, transaction: "Transaction", id: UUID | str) -> KeyRow:
-        from brickwork.kernel.ids import parse_id
-
+    def _row(self, transaction: "Transaction", id: UUID | str, *, lock: bool = False) -> KeyRow:
         key = id if isinstance(id, UUID) else parse_id(id)
-        row = transaction.session.get(KeyRow, (transaction.tenant, key)) if key is not None else None
+        row = transaction.session.get(KeyRow, (transaction.tenant, key), with_for_update=lock) if key is not None else None
         if row is None:
             raise NotFoundError(f"there is no key {str(id)[:80]!r}")
         if row.subject != self._auth.current.actor:
@@ -205,6 +236,12 @@ class Services:
     def _find(self, transaction: "Transaction", name: str) -> ServiceRow | None:
         wanted = select(ServiceRow).where(ServiceRow.tenant_id == transaction.tenant, ServiceRow.name == name)
         return transaction.session.scalars(wanted).one_or_none()
+
+
+def _refuse_impersonators(context: Context) -> None:
+    """A key would go on when the impersonation is over, under one name only."""
+    if VIA in context.actor:
+        raise PermissionDeniedError("who acts as another makes no keys", permission="session")
 
 
 def _present(row: KeyRow, used: datetime | None, token: str | None = None) -> Key:

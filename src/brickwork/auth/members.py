@@ -1,6 +1,6 @@
 """`platform.auth.members` and `platform.auth.groups`: who belongs to the tenant, and to which of its groups."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -10,12 +10,13 @@ from sqlalchemy import delete, select
 
 from brickwork.auth import secret
 from brickwork.auth.events import UserInvited
-from brickwork.auth.models import AssignmentRow, GroupMemberRow, GroupRow, InvitationRow, KeyRow, MemberRow, ShareRow, UserRow
+from brickwork.auth.models import AssignmentRow, GroupMemberRow, GroupRow, InvitationRow, MemberRow, ShareRow, UserRow
 from brickwork.auth.users import User, normal, present
 from brickwork.data import Page
 from brickwork.data.pagination import cut, decode_cursor, encode_cursor
 from brickwork.errors import DuplicateError, NotFoundError, UnauthenticatedError, ValidationError
 from brickwork.kernel.context import SYSTEM_TENANT, check_tenant
+from brickwork.kernel.ids import parse_id
 
 if TYPE_CHECKING:
     from brickwork.auth.service import Auth
@@ -72,17 +73,25 @@ class Members:
     def remove(self, user: UUID | str) -> None:
         """End a membership: roles, groups, keys and what was shared go with it. Raises `NotFoundError`."""
         self._auth.require("auth.members.write")
-        known = self._auth.users.get(user)
         with self._auth.changing() as transaction:
-            row = transaction.session.get(MemberRow, (transaction.tenant, known.id))
-            if row is None:
-                raise NotFoundError(f"{known.email} is no member of this tenant")
+            row = self._row(transaction, user)
             transaction.session.delete(row)
-            for table in (AssignmentRow, GroupMemberRow, ShareRow, KeyRow):
-                gone = delete(table).where(table.tenant_id == transaction.tenant, table.subject == known.actor)
-                transaction.execute(gone)
-            tenant = transaction.tenant
-        self._auth.end_sessions(known.id, tenant)
+            subject = f"user:{row.user_id}"
+            for table in (AssignmentRow, GroupMemberRow, ShareRow):
+                transaction.execute(delete(table).where(table.tenant_id == transaction.tenant, table.subject == subject))
+            self._auth.keys.drop(transaction, subject)
+            self._auth.end_sessions(row.user_id, transaction.tenant)
+
+    def get(self, user: UUID | str) -> Member:
+        """A member; raises `NotFoundError`, for people of other tenants as for those that don't exist."""
+        self._auth.require("auth.members.read")
+        with self._auth.database.transaction(readonly=True) as transaction:
+            row = self._row(transaction, user)
+            held = select(AssignmentRow.role).where(
+                AssignmentRow.tenant_id == transaction.tenant, AssignmentRow.subject == f"user:{row.user_id}"
+            )
+            roles = tuple(sorted(transaction.execute(held).scalars()))
+        return Member(self._auth.users.get(row.user_id), roles, row.attributes, row.person)
 
     def list(self, *, limit: int = 50, cursor: str | None = None) -> Page[Member]:
         """The members in the order in which they became users, with the roles given to them directly."""
@@ -102,7 +111,7 @@ class Members:
         roles: dict[str, list[str]] = {}
         for subject, role in found:
             roles.setdefault(subject, []).append(role)
-        with self._auth.system() as transaction:
+        with self._auth.system(readonly=True) as transaction:
             people = select(UserRow).where(UserRow.tenant_id == SYSTEM_TENANT, UserRow.id.in_([row.user_id for row in rows]))
             users = {row.id: present(row) for row in transaction.session.scalars(people)}
         members = [
@@ -128,13 +137,18 @@ class Members:
             transaction.publish(UserInvited(email=address, sealed=self._auth.seal(token)))
             return Invitation(row.id, address, tuple(roles), expires, token)
 
-    def accept(self, token: str, *, name: str = "", password: str | None = None) -> User:
+    def accept(self, token: str, *, name: str = "", password: str | None = None, user: UUID | None = None) -> User:
         """Join with an invitation's token. Who has no account under that address yet gets one, with `name` and `password`; who
-        has one shows the password. Raises `UnauthenticatedError` and `ValidationError`."""
+        has one shows the password, or is `user`, whom the caller has signed in. Raises `UnauthenticatedError` and
+        `ValidationError`."""
+        return self.accept_as(token, lambda email: self._joining(email, name, password, user))
+
+    def accept_as(self, token: str, joining: Callable[[str], User]) -> User:
+        """As `accept`, for whoever `joining` gives for the invitation's address: whose account it is was shown by other means."""
         tenant = _tenant_of(token, PREFIX)
         with self._auth.platform.context(tenant=tenant, actor="invitation"):
             row = self._pending(token)
-            user = self._joining(row.email, name, password)
+            user = joining(row.email)
             with self._auth.platform.context(actor=user.actor), self._auth.changing() as transaction:
                 again = transaction.session.get(InvitationRow, (tenant, row.id), with_for_update=True)
                 if again is None or again.accepted_at is not None:
@@ -174,14 +188,23 @@ class Members:
                 raise _unusable()
             return row
 
-    def _joining(self, email: str, name: str, password: str | None) -> User:
-        user = self._auth.users.find(email)
-        if user is None:
+    def _joining(self, email: str, name: str, password: str | None, signed_in: UUID | None) -> User:
+        known = self._auth.users.find(email)
+        if known is None:
             return self._auth.users.create(email, name or email.partition("@")[0], password=password, verified=True)
+        if known.id == signed_in:
+            return known
         self._auth.throttle.attempt(f"sign-in:{email}")
         if password is None or self._auth.users.check_password(email, password) is None:
-            raise UnauthenticatedError("there is an account with this address; give its password to join with it")
-        return user
+            raise UnauthenticatedError("there is an account with this address; sign in, or give its password, to join with it")
+        return known
+
+    def _row(self, transaction: "Transaction", user: UUID | str) -> MemberRow:
+        key = user if isinstance(user, UUID) else parse_id(user.removeprefix("user:"))
+        row = transaction.session.get(MemberRow, (transaction.tenant, key)) if key is not None else None
+        if row is None:
+            raise NotFoundError(f"there is no member {str(user)[:80]!r}")
+        return row
 
 
 class Groups:

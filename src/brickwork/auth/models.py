@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from brickwork.data.models import Base, Identified, TenantScoped, Timestamps
@@ -47,6 +47,8 @@ class SessionRow(TenantScoped, Identified, Base):
     tenant: Mapped[str | None] = mapped_column(String(64))
     #: Who acts as the user, for an impersonation.
     impersonator: Mapped[str | None] = mapped_column(String(200))
+    #: Whether it stays in its tenant, because it was begun by means that are that tenant's alone.
+    confined: Mapped[bool] = mapped_column(default=False)
     agent: Mapped[str] = mapped_column(String(200))
     address: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
@@ -60,6 +62,30 @@ class SessionRow(TenantScoped, Identified, Base):
         Index("ix_auth_session_expires_at", "expires_at"),
         _UNAUDITED,
     )
+
+
+class PasskeyRow(TenantScoped, Identified, Base):
+    """A person's passkey, under the system's tenant. Adding and removing one is audited with its reason, using one is not."""
+
+    __tablename__ = "auth_passkey"
+
+    user_id: Mapped[UUID]
+    name: Mapped[str] = mapped_column(String(100))
+    #: The id that the authenticator gave it, in base64url (at most 1023 bytes).
+    credential: Mapped[str] = mapped_column(String(1400))
+    #: A COSE key (RFC 9052).
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    #: How often the authenticator said it was used; 0 where it doesn't count.
+    sign_count: Mapped[int] = mapped_column(BigInteger)
+    #: How browsers reach the authenticator, such as "internal" or "usb".
+    transports: Mapped[list[Any]] = mapped_column(Json)
+    #: Whether it may be copied to the person's other devices.
+    synced: Mapped[bool]
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+    __table_args__ = (UniqueConstraint("tenant_id", "credential"), Index("ix_auth_passkey_user_id", "tenant_id", "user_id"),
+                      _UNAUDITED)  # fmt: skip
 
 
 class TokenRow(TenantScoped, Base):
@@ -196,6 +222,8 @@ class KeyRow(TenantScoped, Identified, Base):
     created_by: Mapped[str] = mapped_column(String(200))
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    #: The key that was made in its place.
+    replaced_by: Mapped[UUID | None]
 
     __table_args__ = (UniqueConstraint("tenant_id", "digest"), Index("ix_auth_key_subject", "tenant_id", "subject"))
 

@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from importlib.resources import files
+from unicodedata import normalize
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -15,17 +16,17 @@ MOST = 256
 
 def hash_password(password: str) -> str:
     """The hash to keep."""
-    return _HASHER.hash(password)
+    return _HASHER.hash(_typed(password))
 
 
 def verify(hashed: str | None, password: str) -> bool:
     """Whether `password` is the one that was hashed. Where there is no hash it takes as long and says no, so that the time
     doesn't tell who has an account."""
     try:
-        matches = _HASHER.verify(hashed or _nobody(), password[:MOST])
+        matches = _HASHER.verify(hashed or _nobody(), _typed(password[:MOST]))
     except (VerificationError, InvalidHashError):
         return False
-    return matches and hashed is not None
+    return matches and hashed is not None and len(password) <= MOST
 
 
 def outdated(hashed: str) -> bool:
@@ -37,7 +38,7 @@ def check(password: str, *, least: int, about: tuple[str, ...] = ()) -> str:
     """`password`, if it is good enough; raises `ValidationError`. `about` are texts that it must not be built around."""
     if not least <= len(password) <= MOST:
         raise ValidationError(f"a password takes {least} to {MOST} characters", field="password")
-    folded = password.casefold()
+    folded = _typed(password).casefold()
     if folded in breached() or len(set(folded)) < 5 or _runs(folded):
         raise ValidationError("this password is among those that are tried first; take another", field="password")
     for text in about:
@@ -61,6 +62,11 @@ def _runs(folded: str) -> bool:
             return True
     rows = ("abcdefghijklmnopqrstuvwxyz", "0123456789" * 2, "qwertyuiopasdfghjklzxcvbnm", "qwertyuiop" * 2)
     return any(folded in row or folded in row[::-1] for row in rows)
+
+
+def _typed(password: str) -> str:
+    """The same characters, whichever keyboard composed them (SP 800-63B, 5.1.1.2)."""
+    return normalize("NFKC", password)
 
 
 @lru_cache(maxsize=1)

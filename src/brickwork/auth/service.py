@@ -6,21 +6,22 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, insert, update
 
 from brickwork.auth.access import SubjectAccess, Verdict
 from brickwork.auth.credentials import Identity, Nobody, identify
 from brickwork.auth.keys import KeptKey, Keys, Services
 from brickwork.auth.members import Groups, Members
-from brickwork.auth.models import GroupRow, MemberRow, PolicyRow, SessionRow, TokenRow
+from brickwork.auth.models import GroupRow, InvitationRow, MemberRow, PolicyRow, SessionRow, TokenRow
+from brickwork.auth.passkeys import Passkeys
 from brickwork.auth.policy import ADMINISTRATOR, Permission, Role
 from brickwork.auth.roles import Roles, Shares
-from brickwork.auth.sessions import Kept, Sessions
+from brickwork.auth.sessions import Kept, Sessions, theirs
 from brickwork.auth.settings import AuthSettings
 from brickwork.auth.state import Policies, PolicyChanged
 from brickwork.auth.throttle import Throttle
 from brickwork.auth.users import Users
-from brickwork.errors import ValidationError
+from brickwork.errors import DuplicateError, NotFoundError, UnauthenticatedError, ValidationError
 from brickwork.kernel.access import Relations
 from brickwork.kernel.context import SYSTEM_TENANT, Context
 
@@ -38,7 +39,7 @@ class Auth:
     """People, programs, roles and sessions.
 
     `users` are people, `members` those of the context's tenant, `groups` and `services` theirs, `roles` say who may do what,
-    `shares` hold single records, `sessions` and `keys` are what callers show.
+    `shares` hold single records, `sessions` and `keys` are what callers show, `passkeys` let people in without a password.
     """
 
     def __init__(self, platform: "Platform", settings: AuthSettings) -> None:
@@ -55,6 +56,7 @@ class Auth:
         self.policies = Policies(platform.database, settings, roles, platform.clock.now)
         self.users = Users(self)
         self.sessions = Sessions(self, platform.cache.region("user_sessions", Kept))
+        self.passkeys = Passkeys(self)
         self.keys = Keys(self, platform.cache.region("user_sessions", KeptKey))
         self.services = Services(self)
         self.members = Members(self)
@@ -114,10 +116,15 @@ class Auth:
     def explain(
         self, subject: str, permission: str, resource: Mapping[str, Any] | None = None, relations: Relations | None = None
     ) -> Verdict:
-        """Why a subject may do something or not, in sentences. Takes `auth.explain` for other subjects than the caller."""
+        """Why a subject may do something or not, in sentences. Takes `auth.explain` for other subjects than the caller.
+        Raises `NotFoundError`."""
         if subject != self.current.actor:
             self.require("auth.explain")
-        return self.access(subject).explain(permission, resource, relations)
+        try:
+            access = self.access(subject)
+        except UnauthenticatedError:  # which would say that the caller is not known
+            raise NotFoundError(f"there is no {subject[:80]} in this tenant, or it is disabled") from None
+        return access.explain(permission, resource, relations)
 
     # -- secrets in events and rows ------------------------------------------------------------------------------------
 
@@ -132,10 +139,14 @@ class Auth:
     # -- life ----------------------------------------------------------------------------------------------------------
 
     def expire(self) -> int:
-        """Forget sessions and tokens that are over; returns how many."""
+        """Forget sessions, one-time tokens and invitations that are over, of every tenant; returns how many. A serving process
+        does it every ten minutes."""
         with self.system() as transaction:
-            tokens = transaction.execute(delete(TokenRow).where(TokenRow.expires_at < self.now())).rowcount
-        return int(tokens) + self.sessions.expire()
+            gone = [
+                transaction.execute(delete(table).where(table.expires_at < self.now())).rowcount
+                for table in (TokenRow, InvitationRow)
+            ]
+        return sum(gone) + self.sessions.expire()
 
     def close(self) -> None:
         """Look for changes no more."""
@@ -144,11 +155,11 @@ class Auth:
     # -- for the neighbours in this room -------------------------------------------------------------------------------
 
     @contextmanager
-    def system(self, reason: str | None = None) -> "Iterator[Transaction]":
-        """A transaction of the system's, audited where there is a reason."""
+    def system(self, reason: str | None = None, *, readonly: bool = False) -> "Iterator[Transaction]":
+        """A transaction of the system's, audited where there is a reason; a part of the tenant's that is open."""
         outer = self.current
         context = Context(actor=outer.actor, correlation_id=outer.correlation_id, reason=reason, system=True)
-        with self.contexts.use(context), self.database.elevated(context) as transaction:
+        with self.contexts.use(context), self.database.elevated(context, readonly=readonly) as transaction:
             if reason is not None:
                 self.database._note_system_access(transaction)
             yield transaction
@@ -168,7 +179,11 @@ class Auth:
         tenant = transaction.tenant
         grown = update(PolicyRow).where(PolicyRow.tenant_id == tenant).values(revision=PolicyRow.revision + 1)
         if not transaction.execute(grown).rowcount:
-            transaction.session.add(PolicyRow(tenant_id=tenant, revision=1))
+            try:
+                with transaction.savepoint():
+                    transaction.execute(insert(PolicyRow).values(tenant_id=tenant, revision=1))
+            except DuplicateError:  # another transaction made the tenant's first change at the same time
+                transaction.execute(grown)
         transaction.publish(PolicyChanged(tenant))
 
     def forget(self, tags: Sequence[str]) -> None:
@@ -176,9 +191,9 @@ class Auth:
         self.cache.invalidate(*tags)
 
     def end_sessions(self, user: UUID, tenant: str) -> None:
-        """End a person's sessions in a tenant."""
+        """End a person's sessions in a tenant, and those in which the person acts as another."""
         with self.system() as transaction:
-            self.sessions._drop(transaction, SessionRow.user_id == user, SessionRow.tenant == tenant)
+            self.sessions._drop(transaction, theirs(user), SessionRow.tenant == tenant)
 
     def check_subject(self, transaction: "Transaction", subject: str, *, groups: bool = True) -> None:
         """Raise `ValidationError` unless the subject is one of the transaction's tenant."""

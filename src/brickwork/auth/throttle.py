@@ -19,10 +19,15 @@ class Throttle:
     def attempt(self, what: str, address: str = "") -> None:
         """One more; raises `RateLimitedError` where there were too many. Right and wrong ones count alike, so that the answer
         doesn't tell which it was."""
+        self.from_address(address)
         with self._platform.contexts.use(Context(system=True)):
-            if address:
-                self._platform.limits.require(f"auth:address:{address[:64]}", self._settings.attempts_per_address)
             self._platform.limits.require(f"auth:{what[:400]}", self._settings.attempts)
+
+    def from_address(self, address: str) -> None:
+        """One more attempt from an address, if it is known; raises `RateLimitedError`."""
+        if address:
+            with self._platform.contexts.use(Context(system=True)):
+                self._platform.limits.require(f"auth:address:{address[:64]}", self._settings.attempts_per_address)
 
     def forgive(self, what: str) -> None:
         """It was right after all: the account's count begins anew."""

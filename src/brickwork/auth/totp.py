@@ -31,6 +31,7 @@ def code(secret: str, step: int) -> str:
 
 def match(secret: str, given: str, now: float, last: int) -> int | None:
     """The step whose code was given, or None. Steps up to `last` were used and count no more (RFC 6238, 5.2)."""
+    given = "".join(given.split())  # apps show it in two groups
     if len(given) != 6 or not (given.isascii() and given.isdigit()):
         return None
     current = int(now) // STEP

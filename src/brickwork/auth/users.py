@@ -1,19 +1,22 @@
 """`platform.auth.users`: people, their passwords and second factors. They are the system's, so that one person can be a member
 of several tenants."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import attrs
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from brickwork.auth import passwords, secret, totp
-from brickwork.auth.events import EmailVerificationRequested, PasswordResetRequested
-from brickwork.auth.models import TokenRow, UserRow
+from brickwork.auth.events import (
+    CredentialChanged,
+    EmailVerificationRequested,
+    PasswordResetAsked,
+    PasswordResetRequested,
+)
+from brickwork.auth.models import PasskeyRow, TokenRow, UserRow
 from brickwork.errors import DuplicateError, NotFoundError, UnauthenticatedError, ValidationError
 from brickwork.kernel.context import SYSTEM_TENANT
 from brickwork.kernel.ids import parse_id
@@ -66,7 +69,7 @@ class Users:
             raise ValidationError("a name takes 1 to 200 characters", field="name")
         hashed = passwords.hash_password(self._checked(password, address, name)) if password is not None else None
         now = self._auth.now()
-        with self._system(f"create user {address}") as transaction:
+        with self._auth.system(f"create user {address}") as transaction:
             row = UserRow(tenant_id=SYSTEM_TENANT, email=address, name=name.strip(), password=hashed, totp_step=0,
                           totp_confirmed=False, verified_at=now if verified else None)  # fmt: skip
             if self._find(transaction, address) is not None:
@@ -77,12 +80,12 @@ class Users:
 
     def get(self, id: UUID | str) -> User:
         """The person; raises `NotFoundError`."""
-        with self._system() as transaction:
+        with self._auth.system(readonly=True) as transaction:
             return present(self._row(transaction, id))
 
     def find(self, email: str) -> User | None:
         """The person with this address."""
-        with self._system() as transaction:
+        with self._auth.system(readonly=True) as transaction:
             row = self._find(transaction, normal(email))
             return present(row) if row is not None else None
 
@@ -98,32 +101,43 @@ class Users:
 
     def set_password(self, id: UUID | str, password: str) -> None:
         """Give the person a password, as an operator does. Ends all sessions."""
-        with self._system(f"set the password of user {id}") as transaction:
-            row = self._row(transaction, id)
+        with self._auth.system(f"set the password of user {id}") as transaction:
+            row = self._row(transaction, id, lock=True)
             self._replace(transaction, row, password)
 
     def change_password(self, id: UUID | str, old: str, new: str) -> None:
         """As the person does it, who knows the old one; raises `UnauthenticatedError`. Ends all sessions."""
-        with self._system() as transaction:
-            hashed = self._row(transaction, id).password
-        self._auth.throttle.attempt(f"user:{id}")
+        with self._auth.system(readonly=True) as transaction:
+            row = self._row(transaction, id)
+            user, hashed = row.id, row.password
+        self._auth.throttle.attempt(f"user:{user}")
         if not passwords.verify(hashed, old):
             raise UnauthenticatedError("the present password is another")
-        self.set_password(id, new)
+        with self._auth.system(f"change the password of user {user}") as transaction:
+            row = self._row(transaction, user, lock=True)
+            if row.password != hashed:
+                raise UnauthenticatedError("the present password is another")
+            self._replace(transaction, row, new)
 
-    def request_reset(self, email: str) -> None:
-        """Publish `PasswordResetRequested` if there is such a person. It tells nobody whether there is."""
-        address = normal(email)
-        self._auth.throttle.attempt(f"reset:{address}")
-        with self._system() as transaction:
-            row = self._find(transaction, address)
+    def request_reset(self, email: str, *, address: str = "") -> None:
+        """Publish `PasswordResetAsked`. It does the same whether there is such a person, and so tells nobody; who handles events
+        finds out, and publishes `PasswordResetRequested` if there is."""
+        wanted = normal(email)
+        self._auth.throttle.attempt(f"reset:{wanted}", address)
+        with self._auth.system() as transaction:
+            transaction.publish(PasswordResetAsked(email=wanted))
+
+    def answer_reset(self, email: str) -> None:
+        """Publish `PasswordResetRequested` with a new token if there is such a person, and nothing otherwise."""
+        with self._auth.system() as transaction:
+            row = self._find(transaction, email)
             if row is not None and row.disabled_at is None:
-                token = self._token(transaction, row, "reset", timedelta(minutes=self._settings.reset_minutes))
+                token = self._token(transaction, row.id, "reset", timedelta(minutes=self._settings.reset_minutes))
                 transaction.publish(PasswordResetRequested(user=str(row.id), email=row.email, sealed=self._auth.seal(token)))
 
     def reset_password(self, token: str, password: str) -> User:
         """Set a new password with a token that was sent; raises `UnauthenticatedError`. Ends all sessions."""
-        with self._system() as transaction:
+        with self._auth.system() as transaction:
             row = self._redeem(transaction, token, "reset")
             self._replace(transaction, row, password)
             row.verified_at = row.verified_at or self._auth.now()  # who reads the mail owns the address
@@ -131,14 +145,14 @@ class Users:
 
     def request_verification(self, id: UUID | str) -> None:
         """Publish `EmailVerificationRequested`."""
-        with self._system() as transaction:
+        with self._auth.system() as transaction:
             row = self._row(transaction, id)
-            token = self._token(transaction, row, "verify", timedelta(days=2))
+            token = self._token(transaction, row.id, "verify", timedelta(days=2))
             transaction.publish(EmailVerificationRequested(user=str(row.id), email=row.email, sealed=self._auth.seal(token)))
 
     def verify_email(self, token: str) -> User:
         """The address is the person's; raises `UnauthenticatedError`."""
-        with self._system() as transaction:
+        with self._auth.system() as transaction:
             row = self._redeem(transaction, token, "verify")
             row.verified_at = row.verified_at or self._auth.now()
             return present(row)
@@ -147,49 +161,72 @@ class Users:
 
     def enrol_totp(self, id: UUID | str) -> Enrolment:
         """Begin with an authenticator app; `confirm_totp` makes it count. Raises `ValidationError` if there is one already."""
-        with self._system() as transaction:
-            row = self._row(transaction, id)
+        with self._auth.system() as transaction:
+            row = self._row(transaction, id, lock=True)
             if row.totp_confirmed:
                 raise ValidationError("there is a second factor; remove it first", field="totp")
             made = totp.new_secret()
             row.totp, row.totp_step = self._auth.seal(made), 0
             return Enrolment(made, totp.link(made, row.email, self._settings.issuer))
 
-    def confirm_totp(self, id: UUID | str, code: str) -> list[str]:
-        """The app shows the right codes: ask for them from now on. Returns recovery codes, shown this once."""
+    def confirm_totp(self, id: UUID | str, code: str, *, session: UUID | None = None) -> list[str]:
+        """The app shows the right codes: ask for them from now on. Returns recovery codes, shown this once. Ends all sessions,
+        which were begun without a code, but `session`."""
         codes = totp.recovery_codes()
         self._auth.throttle.attempt(f"code:{id}")
-        with self._system() as transaction:
-            row = self._row(transaction, id)
-            if row.totp is None or row.totp_confirmed or not self._matches(row, code):
+        with self._auth.system() as transaction:
+            row = self._row(transaction, id, lock=True)
+            if row.totp_confirmed or not self._matches(row, code):
                 raise UnauthenticatedError("the code is not the app's")
             row.totp_confirmed = True
             row.recovery = [totp.recovery_digest(one) for one in codes]
+            self._auth.sessions.end_all(transaction, row.id, but=session)
+            self.changed(transaction, row, "totp")
         return codes
 
-    def remove_totp(self, id: UUID | str) -> None:
-        """Ask for no code any more."""
-        with self._system(f"remove the second factor of user {id}") as transaction:
-            row = self._row(transaction, id)
+    def new_recovery_codes(self, id: UUID | str) -> list[str]:
+        """Other recovery codes in place of those that are left. Raises `ValidationError` where no code is asked for."""
+        codes = totp.recovery_codes()
+        with self._auth.system(f"replace the recovery codes of user {id}") as transaction:
+            row = self._row(transaction, id, lock=True)
+            if not row.totp_confirmed:
+                raise ValidationError("there is no second factor that they could stand for", field="totp")
+            row.recovery = [totp.recovery_digest(one) for one in codes]
+            self.changed(transaction, row, "recovery_codes")
+        return codes
+
+    def remove_totp(self, id: UUID | str, *, session: UUID | None = None) -> None:
+        """Ask for no code any more. Ends all sessions but `session`."""
+        with self._auth.system(f"remove the second factor of user {id}") as transaction:
+            row = self._row(transaction, id, lock=True)
             row.totp, row.totp_confirmed, row.recovery = None, False, None
+            self._auth.sessions.end_all(transaction, row.id, but=session)
+            self.changed(transaction, row, "totp")
 
     # -- for the neighbours in this room -------------------------------------------------------------------------------
 
     def check_password(self, email: str, password: str) -> UserRow | None:
         """The person, if the password is theirs. It takes as long where there is no such person."""
-        with self._system() as transaction:
+        with self._auth.system(readonly=True) as transaction:
             row = self._find(transaction, email)
         right = passwords.verify(row.password if row is not None else None, password)
         if row is None or not right or row.disabled_at is not None:
             return None
         if row.password is not None and passwords.outdated(row.password):
-            with self._system() as transaction:
-                self._row(transaction, row.id).password = passwords.hash_password(password)
+            self._rehash(row, password)
         return row
+
+    def keeps_a_way(self, transaction: "Transaction", id: UUID) -> bool:
+        """Whether the person can sign in by what auth keeps. The person's row is locked until the transaction ends, so that two
+        callers can't take the last two ways away at once."""
+        row = transaction.session.get(UserRow, (SYSTEM_TENANT, id), with_for_update=True)
+        passkeys = select(PasskeyRow.id).where(PasskeyRow.tenant_id == SYSTEM_TENANT, PasskeyRow.user_id == id).limit(1)
+        has_password = row is not None and row.password is not None
+        return has_password or transaction.execute(passkeys).first() is not None
 
     def use_code(self, id: UUID, code: str) -> bool:
         """Whether a code of the app, or a recovery code, is good. It is used up."""
-        with self._system() as transaction:
+        with self._auth.system() as transaction:
             row = transaction.session.get(UserRow, (SYSTEM_TENANT, id), with_for_update=True)
             assert row is not None
             if self._matches(row, code):
@@ -200,8 +237,22 @@ class Users:
             row.recovery = [one for one in row.recovery or [] if one != digest]
             return True
 
+    def changed(self, transaction: "Transaction", row: UserRow, change: str) -> None:
+        """Publish that what the person signs in with was changed."""
+        transaction.publish(CredentialChanged(user=str(row.id), email=row.email, change=change))
+
+    def _rehash(self, row: UserRow, password: str) -> None:
+        """Keep the password with the present parameters, unless it was changed since `row` was read."""
+        made = passwords.hash_password(password)
+        same = (UserRow.tenant_id == SYSTEM_TENANT, UserRow.id == row.id, UserRow.password == row.password)
+        with self._auth.system() as transaction:
+            if transaction.execute(update(UserRow).where(*same).values(password=made)).rowcount:
+                row.password = made
+
     def _matches(self, row: UserRow, code: str) -> bool:
-        step = totp.match(self._auth.unseal(row.totp or ""), code, self._auth.now().timestamp(), row.totp_step)
+        if row.totp is None:
+            return False
+        step = totp.match(self._auth.unseal(row.totp), code, self._auth.now().timestamp(), row.totp_step)
         if step is not None:
             row.totp_step = step
         return step is not None
@@ -211,38 +262,41 @@ class Users:
         self._auth.sessions.end_all(transaction, row.id)
         transaction.execute(delete(TokenRow).where(TokenRow.tenant_id == SYSTEM_TENANT, TokenRow.user_id == row.id,
                                                    TokenRow.purpose == "reset"))  # fmt: skip
+        self.changed(transaction, row, "password")
 
     def _checked(self, password: str, *about: str) -> str:
         return passwords.check(password, least=self._settings.password_length, about=(*about, self._settings.issuer))
 
     def _set_disabled(self, id: UUID | str, at: datetime | None) -> None:
-        with self._system(f"{'enable' if at is None else 'disable'} user {id}") as transaction:
-            row = self._row(transaction, id)
+        with self._auth.system(f"{'enable' if at is None else 'disable'} user {id}") as transaction:
+            row = self._row(transaction, id, lock=True)
             row.disabled_at = at
             self._auth.sessions.end_all(transaction, row.id)
             self._auth.policy_changed(transaction)
 
-    def _token(self, transaction: "Transaction", row: UserRow, purpose: str, lifetime: timedelta) -> str:
+    def _token(self, transaction: "Transaction", user: UUID, purpose: str, lifetime: timedelta) -> str:
         token = secret.make("bwt")
-        transaction.session.add(TokenRow(tenant_id=SYSTEM_TENANT, digest=secret.digest(token), purpose=purpose, user_id=row.id,
+        transaction.session.add(TokenRow(tenant_id=SYSTEM_TENANT, digest=secret.digest(token), purpose=purpose, user_id=user,
                                          expires_at=self._auth.now() + lifetime))  # fmt: skip
         return token
 
     def _redeem(self, transaction: "Transaction", token: str, purpose: str) -> UserRow:
         """The person that a token was sent to. It is used up; of two that show it at once, one is let through."""
+        if not secret.well_formed(token):
+            raise UnauthenticatedError("the token is unknown, used or too old")
         found = transaction.execute(
             delete(TokenRow)
             .where(TokenRow.tenant_id == SYSTEM_TENANT, TokenRow.digest == secret.digest(token), TokenRow.purpose == purpose)
             .returning(TokenRow.user_id, TokenRow.expires_at)
         ).one_or_none()
-        row = None if found is None else transaction.session.get(UserRow, (SYSTEM_TENANT, found.user_id))
+        row = None if found is None else transaction.session.get(UserRow, (SYSTEM_TENANT, found.user_id), with_for_update=True)
         if found is None or row is None or found.expires_at < self._auth.now() or row.disabled_at is not None:
             raise UnauthenticatedError("the token is unknown, used or too old")
         return row
 
-    def _row(self, transaction: "Transaction", id: UUID | str) -> UserRow:
+    def _row(self, transaction: "Transaction", id: UUID | str, *, lock: bool = False) -> UserRow:
         key = id if isinstance(id, UUID) else parse_id(id.removeprefix("user:"))
-        row = transaction.session.get(UserRow, (SYSTEM_TENANT, key)) if key is not None else None
+        row = transaction.session.get(UserRow, (SYSTEM_TENANT, key), with_for_update=lock) if key is not None else None
         if row is None:
             raise NotFoundError(f"there is no user {str(id)[:80]!r}")
         return row
@@ -250,11 +304,6 @@ class Users:
     def _find(self, transaction: "Transaction", address: str) -> UserRow | None:
         wanted = select(UserRow).where(UserRow.tenant_id == SYSTEM_TENANT, UserRow.email == address)
         return transaction.session.scalars(wanted).one_or_none()
-
-    @contextmanager
-    def _system(self, reason: str | None = None) -> "Iterator[Transaction]":
-        with self._auth.system(reason) as transaction:
-            yield transaction
 
 
 def normal(email: str) -> str:

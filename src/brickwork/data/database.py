@@ -128,12 +128,12 @@ class Database:
                 self._tell_committed(part)
 
     @contextmanager
-    def elevated(self, context: Context) -> Iterator[Transaction]:
+    def elevated(self, context: Context, *, readonly: bool = False) -> Iterator[Transaction]:
         """A transaction for `context`, which is the system's. Where a tenant's is open it is a part of that, kept or undone with
         it; what is published in it is the system's all the same."""
         current = self._joinable()
         if current is None:
-            with self.begin(context) as transaction:
+            with self.begin(context, readonly=readonly) as transaction:
                 yield transaction
             return
         if current.scope.system:

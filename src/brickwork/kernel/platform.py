@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from brickwork.data import AuditTrail, Database, Transaction
     from brickwork.entities import Entities
     from brickwork.eventstore import EventStore
+    from brickwork.federation import Federation
     from brickwork.flags import Flags
     from brickwork.jobs import Jobs
     from brickwork.kernel.aio import AsyncBridge
@@ -52,6 +53,7 @@ BUILTIN = (
     "brickwork.flags.component",
     "brickwork.messaging.component",
     "brickwork.auth.component",
+    "brickwork.federation.component",
     "brickwork.oauth.component",
     "brickwork.jobs.component",
     "brickwork.eventstore.component",
@@ -217,6 +219,10 @@ class Platform:
     @property
     def auth(self) -> "Auth":
         return cast("Auth", self.get("auth"))
+
+    @property
+    def federation(self) -> "Federation":
+        return cast("Federation", self.get("federation"))
 
     @property
     def oauth(self) -> "OAuth":

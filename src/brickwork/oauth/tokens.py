@@ -8,6 +8,7 @@ import attrs
 
 from brickwork.auth.credentials import Identity
 from brickwork.auth.models import UserRow
+from brickwork.auth.sessions import VIA
 from brickwork.errors import PermissionDeniedError, UnauthenticatedError
 from brickwork.kernel.context import SYSTEM_TENANT, Context
 from brickwork.kernel.ids import parse_id, uuid7
@@ -71,8 +72,8 @@ class AccessToken:
         """How contexts and the audit trail name who uses it."""
         act = self.claims.get("act")
         if act is not None:
-            return f"{self.subject} via {act['sub']}"
-        return self.subject if self.subject.startswith("service:") else f"{self.subject} via client:{self.client_id}"
+            return f"{self.subject}{VIA}{act['sub']}"
+        return self.subject if self.subject.startswith("service:") else f"{self.subject}{VIA}client:{self.client_id}"
 
 
 class Tokens:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 import attrs
 
 from brickwork.auth import secret
-from brickwork.auth.credentials import COOKIE, check_origin
+from brickwork.auth.credentials import PREFIX, check_origin, cookie_name, read_cookie, set_cookie
 from brickwork.errors import PermissionDeniedError, UnauthenticatedError
 from brickwork.oauth.grants import SignedIn
 from brickwork.oauth.issuer import Issuer
@@ -19,8 +19,6 @@ from brickwork.oauth.request import Pairs, Request
 if TYPE_CHECKING:
     from brickwork.oauth.service import OAuth
 
-#: The pages' own cookie, for this issuer's pages only.
-OWN_COOKIE = "brickwork_oauth"
 #: Time in which a browser comes back from the sign-in page.
 JUST_NOW = timedelta(minutes=5)
 _CSRF, _MARK = "oauth-csrf", "oauth-signed-in"
@@ -80,14 +78,16 @@ class Visit:
 
     def tokens(self) -> list[str]:
         """The sessions that the browser shows, the pages' own first."""
-        pairs = [part.strip().partition("=") for part in self.headers.get("cookie", "").split(";")]
-        return [value for wanted in (OWN_COOKIE, COOKIE) for name, _, value in pairs if name == wanted and value]
+        names = (self._own_cookie, cookie_name(self.oauth.auth.settings, self.headers))
+        return [value for name in names if (value := read_cookie(self.headers, name))]
 
     def cookie(self, token: str, seconds: int) -> tuple[str, str]:
-        """The header that keeps a session in the browser."""
-        path = urlsplit(self.issuer.id).path
-        secure = "; Secure" if self.issuer.base.startswith("https:") else ""
-        return "Set-Cookie", f"{OWN_COOKIE}={token}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"
+        """The header that keeps a session in the browser, for this tenant's pages."""
+        return "Set-Cookie", set_cookie(self._own_cookie, token, seconds)
+
+    @property
+    def _own_cookie(self) -> str:
+        return f"{PREFIX if self.issuer.base.startswith('https:') else ''}brickwork_oauth_{self.issuer.tenant}"
 
     # -- forms ---------------------------------------------------------------------------------------------------------
 

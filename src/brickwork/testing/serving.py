@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class Server:
-    """Runs until `stop`. `variables` are settings as the environment gives them, such as `BRICKWORK_OAUTH__GRANT_DAYS`."""
+    """Runs until `stop`. `variables`, given the port, are settings as the environment has them: `BRICKWORK_OAUTH__GRANT_DAYS`."""
 
-    def __init__(self, platform: "Platform", folder: Path, variables: Mapping[str, str] | None = None) -> None:
+    def __init__(self, platform: "Platform", folder: Path, variables: Callable[[int], Mapping[str, str]]) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
@@ -29,7 +29,7 @@ class Server:
             "BRICKWORK_DATABASE__URL": database.url,
             **({"BRICKWORK_DATABASE__OWNER_URL": database.owner_url} if database.owner_url else {}),
             "BRICKWORK_PLATFORM__DATA_DIR": str(folder / f"data-{self.port}"),
-            **(variables or {}),
+            **variables(self.port),
         }
         log = folder / f"server-{self.port}.log"
         self._log = log.open("w")

@@ -122,7 +122,7 @@ def _inline(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
 
 _SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a session's token"},
-    "cookie": {"type": "apiKey", "in": "cookie", "name": "brickwork_session"},
+    "cookie": {"type": "apiKey", "in": "cookie", "name": "__Host-brickwork_session"},
 }
 _META = {
     "type": "object",

@@ -10,12 +10,12 @@ from brickwork.web.settings import WebSettings
 if TYPE_CHECKING:
     from brickwork.kernel.platform import Platform
 
-#: Seconds between two rounds of forgetting old idempotency keys.
+#: Seconds between two rounds of forgetting what is over.
 UPKEEP = 600.0
 
 
 class Web:
-    """Starts with `platform.start()`: seals the audit trail and forgets old idempotency keys."""
+    """Starts with `platform.start()`: seals the audit trail and forgets old idempotency keys and sessions."""
 
     def __init__(self, platform: "Platform", settings: WebSettings) -> None:
         self.settings = settings
@@ -38,5 +38,6 @@ class Web:
         while not self._stop.wait(UPKEEP):
             try:
                 self.idempotency.expire()
+                self._platform.auth.expire()
             except BrickworkError:  # a busy or absent database: the next round does it
                 continue

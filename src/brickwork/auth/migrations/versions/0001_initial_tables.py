@@ -114,6 +114,7 @@ def upgrade() -> None:
     sa.Column('user_id', sa.Uuid(), nullable=False),
     sa.Column('tenant', sa.String(length=64), nullable=True),
     sa.Column('impersonator', sa.String(length=200), nullable=True),
+    sa.Column('confined', sa.Boolean(), nullable=False),
     sa.Column('agent', sa.String(length=200), nullable=False),
     sa.Column('address', sa.String(length=64), nullable=False),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
