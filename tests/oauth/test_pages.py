@@ -117,7 +117,12 @@ def test_signing_in_leads_to_our_own_pages_only(world, made):
     for back in ("https://evil.example", "//evil.example", "../../evil", "register", ""):
         answer = world.http.post(f"{world.issuer}/sign-in", data={**form, "back": back}, headers={"origin": BASE})
         assert (answer.status_code, "location" in answer.headers) == (400, False)
-    sly = {**form, "back": "device", "query": "user_code=x\r\nSet-Cookie: evil=1", "target": "https://evil.example/ 'unsafe-inline'"}
+    sly = {
+        **form,
+        "back": "device",
+        "query": "user_code=x\r\nSet-Cookie: evil=1",
+        "target": "https://evil.example/ 'unsafe-inline'",
+    }
     answer = world.http.post(f"{world.issuer}/sign-in", data=sly, headers={"origin": BASE})
     assert answer.status_code in (303, 400)
     if answer.status_code == 303:

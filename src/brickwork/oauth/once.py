@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CursorResult
 from sqlalchemy.dialects import postgresql, sqlite
 
 if TYPE_CHECKING:
@@ -14,9 +13,10 @@ def insert_once(transaction: "Transaction", model: "type[Base]", **values: objec
     """Whether the row was new. A second transaction with the same key waits for the first."""
     table: Any = model.__table__
     row = {"tenant_id": transaction.tenant, **values}
-    result: CursorResult[Any]
     if transaction.connection.dialect.name == "postgresql":
-        result = transaction.execute(postgresql.insert(table).values(row).on_conflict_do_nothing())
+        insert: Any = postgresql.insert(table)
     else:
-        result = transaction.execute(sqlite.insert(table).values(row).on_conflict_do_nothing())
-    return bool(result.rowcount)
+        insert = sqlite.insert(table)
+    # the row itself tells: drivers don't agree on what an insert counts
+    made = transaction.execute(insert.values(row).on_conflict_do_nothing().returning(table.c.tenant_id))
+    return made.first() is not None
