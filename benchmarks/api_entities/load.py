@@ -108,9 +108,9 @@ class Requests:
         return request(job, "PATCH", f"{job['path']}/{key}", changes(self._number, job))
 
 
-async def connections(job: dict[str, Any]) -> list[Connection]:
+async def connections(port: int, count: int) -> list[Connection]:
     loop = asyncio.get_running_loop()
-    made = [await loop.create_connection(Connection, "127.0.0.1", job["port"]) for _ in range(job["connections"])]
+    made = [await loop.create_connection(Connection, "127.0.0.1", port) for _ in range(count)]
     return [protocol for _, protocol in made]
 
 
@@ -129,16 +129,22 @@ async def closed(job: dict[str, Any]) -> dict[str, Any]:
             count += 1
             wrong += await connection.send(message) != wanted
 
-    await asyncio.gather(*(one(connection) for connection in await connections(job)))
+    await asyncio.gather(*(one(connection) for connection in await connections(job["port"], job["connections"])))
     return {"rate": count / (perf_counter() - begin), "wrong": wrong}
 
 
 async def constant(job: dict[str, Any]) -> dict[str, Any]:
-    """Requests begin at a constant rate, whether or not earlier ones were answered; latency counts from that moment."""
+    """A mix of operations at a constant rate."""
     requests, chance = Requests(job), random.Random(11)
     mix, weights = zip(*job["mix"].items(), strict=True)
     plan = [(op, requests.make(op)) for op in chance.choices(mix, weights, k=int(job["rate"] * job["seconds"]))]
-    free, waiting = deque(await connections(job)), deque[tuple[float, str, bytes]]()
+    return await offer(plan, Requests.good, await connections(job["port"], job["connections"]), job["rate"])
+
+
+async def offer(plan: list[tuple[str, bytes]], good: dict[str, int], ready: list[Connection], rate: float) -> dict[str, Any]:
+    """Send requests (each with its operation, whose good status `good` has) at a constant rate, whether or not earlier ones were
+    answered; latency counts from the moment at which each was due."""
+    free, waiting = deque(ready), deque[tuple[float, str, bytes]]()
     times: list[float] = []
     wrong: Counter[str] = Counter()
     pending: set[asyncio.Task[None]] = set()
@@ -147,7 +153,7 @@ async def constant(job: dict[str, Any]) -> dict[str, Any]:
         while True:
             status = await connection.send(message)
             times.append(perf_counter() - due)
-            if status != Requests.good[operation]:
+            if status != good[operation]:
                 wrong[f"{operation} {status}"] += 1
             if not waiting:
                 free.append(connection)
@@ -156,7 +162,7 @@ async def constant(job: dict[str, Any]) -> dict[str, Any]:
 
     begin = perf_counter() + 0.05
     for n, (operation, message) in enumerate(plan):
-        due = begin + n / job["rate"]
+        due = begin + n / rate
         if (ahead := due - perf_counter()) > 0:
             await asyncio.sleep(max(ahead, TICK))
         if free:

@@ -94,14 +94,23 @@ def brickwork(folder: Path, *, admin_url: str | None = None, workers: int = 1) -
         roles = create_roles(admin_url)
         lines += [f'url = "{roles.url}"', f'owner_url = "{roles.owner_url}"']
     (folder / "brickwork.toml").write_text("\n".join(lines))
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "brickwork", "serve", "--port", str(port), "--workers", str(workers)]
-    with _process(command, {"BRICKWORK_CONFIG": str(folder / "brickwork.toml")}, port):
-        headers = ("X-Tenant: st-marys", "X-Actor: user:bench")
+    with process(command, {"BRICKWORK_CONFIG": str(folder / "brickwork.toml")}, port):
+        headers = (key(folder / "brickwork.toml"),)
         name = "brickwork_postgres" if admin_url else "brickwork"
         server = Server(name, port, "/api/v1/entities/patient", "?limit=20", True, headers)
         server.call("PUT", "/api/v1/entity-types/patient", DEFINITION)
         yield _ready(server)
+
+
+def key(settings: Path) -> str:
+    """The header that shows an API key of an administrator, made beside the server, on its database."""
+    from brickwork import Platform
+    from brickwork.testing.auth import bearer
+
+    with Platform.from_settings(settings) as platform:
+        return f"Authorization: {bearer(platform, 'st-marys', 'bench')['Authorization']}"
 
 
 def _ready(server: Server) -> Server:
@@ -111,7 +120,7 @@ def _ready(server: Server) -> Server:
     return server
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -119,15 +128,15 @@ def _free_port() -> int:
 
 @contextlib.contextmanager
 def _uvicorn(app: str, environment: dict[str, str], interface: str = "asgi3") -> Iterator[int]:
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--no-access-log", "--log-level", "warning"]
     command += ["--loop", "uvloop", "--http", "httptools", "--interface", interface]
-    with _process(command, environment, port):
+    with process(command, environment, port):
         yield port
 
 
 @contextlib.contextmanager
-def _process(command: list[str], environment: dict[str, str], port: int) -> Iterator[None]:
+def process(command: list[str], environment: dict[str, str], port: int) -> Iterator[None]:
     """The command as a process group of its own, ready to be connected to, ended in any case."""
     told = tempfile.TemporaryFile()  # noqa: SIM115 - closed below, after the process that writes to it
     process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=told, stderr=told, start_new_session=True)

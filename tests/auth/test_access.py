@@ -413,3 +413,20 @@ def crowd(tenant, member):
 def test_a_condition_that_has_no_filter_says_so(text):
     with pytest.raises(ExpressionError, match="guards reading"):
         compile_condition(text).check_filterable()
+
+
+def test_a_mask_that_is_the_same_for_every_record_needs_none_of_them(tenant, member):
+    """Alike in all allowances and denied under no condition; otherwise it is told of each record."""
+    allowed = {"allow": [READ], "fields": ["name", "ward"]}
+    masks = {
+        "alike": [Grant(**allowed, when="resource.ward == 'icu'"), Grant(**allowed, when="resource.ward == 'er'")],
+        "denied": [Grant(allow=[READ]), Grant(deny=[READ], fields=["ward"])],
+        "unlike": [Grant(**allowed), Grant(allow=[READ], when="resource.ward == 'icu'")],
+        "sometimes": [Grant(allow=[READ]), Grant(deny=[READ], fields=["ward"], when="resource.ward == 'icu'")],
+    }
+    found = {}
+    for name, grants in masks.items():
+        found[name] = tenant.auth.access(member(*grants, name=name)).uniform(READ)
+    assert found["alike"].admitted == {"name", "ward"}
+    assert (found["denied"].admitted, found["denied"].barred) == (None, {"ward"})
+    assert (found["unlike"], found["sometimes"]) == (None, None)

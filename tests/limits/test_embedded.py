@@ -16,12 +16,16 @@ class TestEmbedded(LimitsContract):
         return {"backend": "embedded"}
 
 
-@pytest.mark.parametrize("decision", ["allow", "refuse"])
+@pytest.mark.parametrize("decision", ["alone", "allow", "refuse"])
 def test_without_its_store_it_decides_as_the_settings_say(make_platform, monkeypatch, decision):
     platform = make_platform(components=["limits"], migrated=False, limits={"when_unavailable": decision})
 
     def away(*arguments):
         raise UnavailableError("the disk is gone")
 
-    monkeypatch.setattr(platform.limits.store, "advance", away)
-    assert platform.limits.hit("k", "1/hour").allowed is (decision == "allow")
+    monkeypatch.setattr(platform.limits.store._store, "advance", away)
+    assert [platform.limits.hit("k", "1/hour").allowed for _ in range(2)] == {
+        "alone": [True, False],
+        "allow": [True, True],
+        "refuse": [False, False],
+    }[decision]

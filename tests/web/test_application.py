@@ -146,7 +146,7 @@ def test_more_waiting_requests_than_the_backlog_are_turned_away(api):
 def test_serving_builds_no_component_that_was_not_asked_for(make_platform):
     platform = make_platform(components=["web"])
     app = create_app(platform)
-    assert {endpoint.tag for endpoint in app.endpoints} == {"auth", "messaging"}  # what web requires
+    assert {endpoint.tag for endpoint in app.endpoints} == {"auth", "limits", "messaging"}  # what web requires
     with TestClient(app) as client:
         assert client.get("/readyz").status_code == 200
     assert "entities" not in platform.components

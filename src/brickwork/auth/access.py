@@ -16,6 +16,8 @@ from brickwork.kernel.expressions import Ready
 
 #: Permissions of a subject whose plans are kept; names come from outside, so there must be an end.
 MOST_PLANS = 4096
+#: Different scopes of a subject's keys for which that is kept.
+MOST_NARROWED = 64
 _NONE: Mapping[str, Any] = {}
 
 
@@ -64,11 +66,13 @@ class Subject:
 
 @attrs.define
 class Plan:
-    """The rules that speak of one permission. `settled` is the answer where it needs no resource."""
+    """The rules that speak of one permission. `settled` is the answer where it needs no resource, `uniform` are the fields where
+    they are the same for every resource that is allowed."""
 
     denials: list[Rule]
     allowances: list[Rule]
     settled: bool | None
+    uniform: Fields | None = None
 
 
 @attrs.frozen
@@ -94,6 +98,7 @@ class SubjectAccess:
         self._now = now
         self.scopes = scopes
         self._plans: dict[str, Plan] = {}
+        self._narrowed: dict[tuple[str, ...], SubjectAccess] = {}
 
     # -- asking --------------------------------------------------------------------------------------------------------
 
@@ -133,10 +138,20 @@ class SubjectAccess:
         ]  # fmt: skip
         return {"and": [*parts, *(_filter(rule, values, holds=False) for rule in denials)]}
 
+    def always(self, permission: str) -> bool:
+        """Whether it is allowed for every resource, if not for all fields."""
+        plan = self._plans.get(permission) or self._plan(permission)
+        return plan.settled is True
+
+    def uniform(self, permission: str) -> Fields | None:
+        """The fields of each resource that is allowed, where they don't depend on which it is; else None."""
+        plan = self._plans.get(permission) or self._plan(permission)
+        return plan.uniform
+
     def fields(self, permission: str, resource: Mapping[str, Any] | None = None, relations: Relations | None = None) -> Fields:
         plan = self._plans.get(permission) or self._plan(permission)
-        if all(rule.fields is None for rule in (*plan.allowances, *plan.denials)):
-            return ALL_FIELDS
+        if plan.uniform is not None:
+            return plan.uniform
         case = _Case(self, resource, relations, plan) if resource is not None else None
         allowances = [rule for rule in plan.allowances if case is None or case.admits(rule)]
         denials = [rule for rule in plan.denials if rule.fields is not None and (case is None or case.bars(rule))]
@@ -177,8 +192,14 @@ class SubjectAccess:
         return any(covers(p, pattern) for rule in whole for p in rule.patterns)
 
     def narrowed(self, scopes: Sequence[str]) -> "SubjectAccess":
-        """The same within scopes: what both admit."""
-        return SubjectAccess(self._tenant, self.subject, self._rules, self._now, scopes)
+        """The same within scopes: what both admit. It is kept, since a key asks for it at every call."""
+        found = self._narrowed.get(tuple(scopes))
+        if found is None:
+            found = SubjectAccess(self._tenant, self.subject, self._rules, self._now, scopes)
+            if len(self._narrowed) >= MOST_NARROWED:
+                self._narrowed.clear()
+            self._narrowed[tuple(scopes)] = found
+        return found
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
@@ -189,6 +210,7 @@ class SubjectAccess:
         else:
             plan = Plan([r for r in spoken if not r.allows], [r for r in spoken if r.allows], None)
             plan.settled = _settled(plan)
+            plan.uniform = _uniform(plan)
         if len(self._plans) >= MOST_PLANS:
             self._plans.clear()
         self._plans[permission] = plan
@@ -269,6 +291,17 @@ def _settled(plan: Plan) -> bool | None:
     if all(rule.fields is not None for rule in plan.denials) and plan.allowances[0].plain:
         return True
     return None
+
+
+def _uniform(plan: Plan) -> Fields | None:
+    """What every allowance admits alike, without what is denied whatever the resource."""
+    masks = [rule for rule in plan.denials if rule.fields is not None]
+    sets = {rule.fields for rule in plan.allowances}
+    if len(sets) != 1 or not all(rule.plain for rule in masks):
+        return None
+    admitted = sets.pop()
+    barred = frozenset[str]().union(*(rule.fields or () for rule in masks))
+    return Fields(admitted, barred) if admitted is not None or barred else ALL_FIELDS
 
 
 def _whole(allowances: Iterable[Rule]) -> bool:

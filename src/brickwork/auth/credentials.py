@@ -42,7 +42,7 @@ class Nobody(SubjectAccess):
 
 @attrs.frozen
 class Identity:
-    """Who calls. `session` and `token` are there where a session was shown."""
+    """Who calls. `session` and `token` are there where a session was shown, `key` is the id of an API key."""
 
     actor: str
     tenant: str | None
@@ -50,6 +50,7 @@ class Identity:
     roles: frozenset[str] = frozenset()
     session: Kept | None = None
     token: str | None = None
+    key: str = ""
 
     def context(self, correlation_id: str, locale: str) -> Context:
         """The context in which the call is served."""
@@ -78,7 +79,7 @@ def _bearer(auth: "Auth", token: str, headers: Mapping[str, str]) -> Identity:
         tenant, key = auth.keys.find(token)
         access = auth.policies.access(tenant, key.subject)
         narrowed = access if key.scopes is None else access.narrowed(key.scopes)
-        return Identity(key.subject, tenant, narrowed, frozenset(access.subject.roles))
+        return Identity(key.subject, tenant, narrowed, frozenset(access.subject.roles), key=str(key.id))
     if token.startswith("bws_"):
         return _session(auth, token)
     for recognise in auth.recognisers:

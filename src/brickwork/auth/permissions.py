@@ -26,6 +26,7 @@ _TITLES = {
     "entity_types.write": "Define types of records",
     "flags.read": "See what feature flags come to",
     "flags.override": "Serve the tenant a variant of its own",
+    "limits.read": "See what of the tenant's quotas is used, and by whom",
     "messaging.read": "See events, subscriptions and dead letters",
     "messaging.write": "Retry, edit and discard dead letters",
     "jobs.read": "See jobs, runs and schedules",

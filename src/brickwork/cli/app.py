@@ -9,7 +9,23 @@ from rich.console import Console
 from rich.table import Table
 
 from brickwork import __version__
-from brickwork.cli import audit, auth, cache, config, db, doctor, entities, flags, jobs, messaging, new, oauth, serving, working
+from brickwork.cli import (
+    audit,
+    auth,
+    cache,
+    config,
+    db,
+    doctor,
+    entities,
+    flags,
+    jobs,
+    limits,
+    messaging,
+    new,
+    oauth,
+    serving,
+    working,
+)
 from brickwork.cli.state import State, platform_of
 from brickwork.errors import BrickworkError
 
@@ -32,6 +48,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(cache.app, name="cache")
 app.add_typer(flags.app, name="flags")
 app.add_typer(oauth.app, name="oauth")
+app.add_typer(limits.app, name="limits")
 app.add_typer(new.app, name="new")
 app.command("doctor")(doctor.doctor)
 app.command("serve")(serving.serve)

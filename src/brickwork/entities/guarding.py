@@ -72,6 +72,8 @@ class Guard:
         name = _name(record.type, "read")
         if access is None or access.everywhere(name):
             return record
+        if access.always(name) and (same := access.uniform(name)) is not None:
+            return attrs.evolve(record, data=same.only(record.data))
         resource, relations = _resource(record), self._relations(access, name, record)
         if not access.allows(name, resource, relations):
             raise missing(record.type, record.id)
@@ -131,9 +133,10 @@ class Guard:
         name = _name(compiled.name, "read")
         if access is None or access.everywhere(name):
             return lambda record: record
-        everywhere = access.fields(name)
-        if everywhere.everything:
+        if access.fields(name).everything:
             return lambda record: record
+        if (same := access.uniform(name)) is not None:
+            return lambda record: attrs.evolve(record, data=same.only(record.data))
 
         def mask(record: "Record") -> "Record":
             fields = access.fields(name, _resource(record), self._relations(access, name, record))

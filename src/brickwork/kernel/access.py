@@ -71,5 +71,6 @@ class Access(Protocol):
         ...
 
     def fields(self, permission: str, resource: Mapping[str, Any] | None = None, relations: Relations | None = None) -> Fields:
-        """The fields that may be seen or set, on this resource, or where None is given on every one."""
+        """The fields that may be seen or set, on this resource, for which it must be allowed, or where None is given on every
+        one."""
         ...

@@ -53,6 +53,12 @@ def brickwork_flags() -> Sequence[Any]:  # type: ignore[empty-body]
 
 
 @hookspec
+def brickwork_plans() -> Sequence[Any]:  # type: ignore[empty-body]
+    """Called when the limits component is built. Returns `brickwork.limits.Plan` values, on which tenants can be put; settings
+    replace those of the same name."""
+
+
+@hookspec
 def brickwork_permissions() -> Sequence[Any]:  # type: ignore[empty-body]
     """Called when the auth component is built. Returns `brickwork.auth.Permission` values: what roles may grant, besides what
     tenants define themselves."""

@@ -1,7 +1,7 @@
 """The registration of the limits component."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from brickwork.kernel.component import Backend, Component
 from brickwork.kernel.hookspecs import hookimpl
@@ -23,11 +23,14 @@ def brickwork_components() -> Sequence[Component]:
     return [
         Component(
             name="limits",
-            summary="Rate limits that hold between processes",
+            summary="Rate limits, quotas and plans that hold between processes",
             build="brickwork.limits.component:build",
             requires=("database",),
             settings=LimitsSettings,
             service="brickwork.limits.service:Limits",
+            models="brickwork.limits.models",
+            migrations="brickwork.limits.migrations",
+            routes="brickwork.limits.api:endpoints",
         )
     ]
 
@@ -42,3 +45,9 @@ def brickwork_backends() -> Sequence[Backend]:
             summary="Embedded: a file beside the database, for the processes of one machine",
         )
     ]
+
+
+@hookimpl
+def brickwork_after_commit(platform: "Platform", transaction: Any) -> None:
+    if transaction.events and "limits" in platform.components:
+        platform.limits._after_commit(transaction)

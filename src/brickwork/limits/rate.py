@@ -37,8 +37,9 @@ class Rate:
 
     @property
     def capacity(self) -> float:
-        """Seconds by which a caller may be ahead of an even pace."""
-        return self.interval * (self.burst or self.count)
+        """Seconds by which a caller may be ahead of an even pace: a millisecond or a hundredth of an interval more than the burst
+        takes, since a store's rounding adds up over a burst."""
+        return self.interval * (self.burst or self.count) + min(self.interval / 100, 0.001)
 
 
 @lru_cache(maxsize=1024)

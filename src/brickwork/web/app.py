@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from brickwork import __version__
 from brickwork.errors import BrickworkError, Problem
@@ -80,14 +80,22 @@ class BrickworkAPI(FastAPI):
 
     async def _with_context(self, scope: Scope, receive: Receive, send: Send) -> None:
         """FastAPI's own way, in the context of the caller, who may be nobody."""
-        headers = read_headers(scope)
+        headers, told = read_headers(scope), dict[str, str]()
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        route = method, scope["path"].split("/")[1:]
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *((name.encode(), value.encode()) for name, value in told.items())]
+            await send(message)
+
         try:
-            context = await self.platform.aio(self._dispatcher.context_of, headers, scope["method"])
+            context = await self.platform.aio(self._dispatcher.enter, headers, scope, lambda: route, told)
         except BrickworkError as error:
-            await self._error(error, headers["x-correlation-id"])(scope, receive, send)
+            await self._error(error, headers["x-correlation-id"])(scope, receive, sending)
             return
         with self.platform.contexts.use(context):
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, sending)
 
     async def _refuse(self, request: Request, error: Exception) -> Response:
         correlation_id = read_headers(request.scope)["x-correlation-id"]

@@ -6,6 +6,7 @@ give the same checks and the same OpenAPI.
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -28,13 +29,16 @@ from brickwork.errors import (
 )
 from brickwork.kernel.context import Context
 from brickwork.kernel.ids import uuid7
+from brickwork.limits import Caller
 from brickwork.web.endpoint import PUBLIC, SIGNED_IN, Call, Endpoint, Reply
 from brickwork.web.envelope import failure, problems_of, success
 from brickwork.web.idempotency import Answer
+from brickwork.web.ratelimit import counted
 from brickwork.web.workers import Workers
 
 if TYPE_CHECKING:
     from brickwork.kernel.platform import Platform
+    from brickwork.limits.admission import Route
     from brickwork.web.service import Web
 
 log = logging.getLogger("brickwork.web")
@@ -68,7 +72,7 @@ class OverloadedError(UnavailableError):
 class Handling:
     """An endpoint made ready: what parses its query and body is built once."""
 
-    __slots__ = ("body", "endpoint", "permission", "query", "route", "varies")
+    __slots__ = ("_parts", "body", "endpoint", "permission", "query", "route", "varies")
 
     def __init__(self, endpoint: Endpoint, prefix: str) -> None:
         self.endpoint = endpoint
@@ -77,6 +81,22 @@ class Handling:
         self.body: TypeAdapter[Any] | None = endpoint.body_adapter
         self.query = TypeAdapter(endpoint.query) if endpoint.query is not None else None
         self.route = prefix + endpoint.path
+        self._parts = self.route.split("/")[1:]
+
+    def parts(self, path: Mapping[str, str]) -> tuple[str, list[str]]:
+        """The method and the parts of the path as the router understood them, however the path was encoded."""
+        return self.endpoint.method, [path[part[1:-1]] if part.startswith("{") else part for part in self._parts]
+
+
+class Visit:
+    """What is known of a request once its caller was admitted. It outlives a first attempt, so that none is counted twice."""
+
+    __slots__ = ("context", "told")
+
+    def __init__(self) -> None:
+        self.context: Context | None = None
+        #: Header fields that the answer has in any case.
+        self.told: dict[str, str] = {}
 
 
 class Dispatcher:
@@ -91,7 +111,9 @@ class Dispatcher:
         writers = web.settings.threads if platform.database.concurrent_writers else 1
         self._writers = Workers(writers, "brickwork-write")
         self._waiting = 0
-        self._lane = platform.database.lane() if platform.database.embedded else None
+        # a limit that another machine counts must not hold up the event loop
+        near = platform.database.embedded and platform.limits.embedded
+        self._lane = platform.database.lane() if near else None
 
     async def answer(
         self, methods: Mapping[str, Handling], path: dict[str, str], scope: Scope, receive: Receive, send: Send
@@ -125,26 +147,37 @@ class Dispatcher:
                 raise OverloadedError("the server has more requests waiting than it can answer soon; try again")
         except BrickworkError as error:
             return self.refuse(error, headers["x-correlation-id"])
+        visit = Visit()
+        status, body, extra = await self._answered(handling, path, scope, raw, headers, visit)
+        return status, body, {**extra, **visit.told} if visit.told else extra
+
+    async def _answered(
+        self, handling: Handling, path: dict[str, str], scope: Scope, raw: bytes, headers: dict[str, str], visit: Visit
+    ) -> Answer:
         if self._lane is not None and handling.endpoint.short(scope["query_string"]):
             try:
                 with self._platform.database.impatient(self._lane):
-                    return self._work(handling, path, scope, raw, headers)
+                    return self._work(handling, path, scope, raw, headers, visit)
             except DatabaseBusyError:
                 pass  # another writer is at it; nothing was done yet, and a thread may wait
         self._waiting += 1
         try:
             workers = self._readers if handling.endpoint.method == "GET" else self._writers
-            return await workers.run(self._work, handling, path, scope, raw, headers)
+            return await workers.run(self._work, handling, path, scope, raw, headers, visit)
         finally:
             self._waiting -= 1
 
-    def _work(self, handling: Handling, path: dict[str, str], scope: Scope, raw: bytes, headers: dict[str, str]) -> Answer:
+    def _work(
+        self, handling: Handling, path: dict[str, str], scope: Scope, raw: bytes, headers: dict[str, str], visit: Visit
+    ) -> Answer:
         """Context, checks, handler, answer."""
         try:
-            context = self._admit(handling, path, headers, scope["method"])
+            context = visit.context
+            if context is None:
+                context = visit.context = self._admit(handling, path, headers, scope, visit.told)
             with self._platform.contexts.use(context):
                 body = self._body(handling, raw, headers)
-                call = Call(self._platform, path, self._query(handling, scope), body, headers, (scope.get("client") or ("",))[0])
+                call = Call(self._platform, path, self._query(handling, scope), body, headers, _address(scope))
                 key = headers.get("idempotency-key")
                 if key is not None and scope["method"] == "POST" and context.tenant is not None and not handling.endpoint.secret:
                     who = context.actor.encode()  # an answer is for who asked, whatever key another takes
@@ -158,14 +191,17 @@ class Dispatcher:
         except Exception as error:  # nothing may leave without an envelope
             return self.refuse(error, headers["x-correlation-id"])
 
-    def _admit(self, handling: Handling, path: Mapping[str, str], headers: Mapping[str, str], method: str) -> Context:
-        """The caller's context; raises unless the caller holds the endpoint's permission, for one resource at least."""
+    def _admit(
+        self, handling: Handling, path: Mapping[str, str], headers: Mapping[str, str], scope: Scope, told: dict[str, str]
+    ) -> Context:
+        """The caller's context; raises unless the caller holds the endpoint's permission, for one resource at least, and its plan
+        has room for the call."""
         permission = handling.permission
+        route = partial(handling.parts, path)
         if permission == PUBLIC:  # whose old session is over must be able to sign in
-            return Context(
-                None, "anonymous", headers["x-correlation-id"], _language(headers), access=self._platform.auth.nobody()
-            )
-        context = self.context_of(headers, method)
+            counted(self._platform, Caller(None, "anonymous", address=_address(scope)), route, told)
+            return self._anonymous(headers)
+        context = self.enter(headers, scope, route, told)
         access = context.access
         assert access is not None
         if permission == SIGNED_IN:
@@ -182,13 +218,20 @@ class Dispatcher:
             access.require(permission)
         return context
 
-    def context_of(self, headers: Mapping[str, str], method: str) -> Context:
-        """The context of whoever the headers show; raises `UnauthenticatedError` for what is shown and not good."""
-        auth = self._platform.auth
-        identity = auth.identify(headers, method)
+    def enter(self, headers: Mapping[str, str], scope: Scope, route: "Route", told: dict[str, str]) -> Context:
+        """The context of whoever the headers show, whose call was counted; what the answer tells of that goes into `told`. Raises
+        `UnauthenticatedError` for what is shown and not good, and `RateLimitedError`."""
+        try:
+            identity = self._platform.auth.identify(headers, scope["method"])
+        except UnauthenticatedError:
+            counted(self._platform, Caller(None, "anonymous", address=_address(scope)), route, told)
+            raise
         if identity is None:
-            return self._anonymous(headers)
-        return identity.context(headers["x-correlation-id"], _language(headers))
+            context, key = self._anonymous(headers), ""
+        else:
+            context, key = identity.context(headers["x-correlation-id"], _language(headers)), identity.key
+        counted(self._platform, Caller(context.tenant, context.actor, key, _address(scope)), route, told)
+        return context
 
     def _anonymous(self, headers: Mapping[str, str]) -> Context:
         access = self._platform.auth.nobody()
@@ -286,6 +329,10 @@ def read_headers(scope: Scope) -> dict[str, str]:
         parts = headers.get("traceparent", "").split("-")
         headers["x-correlation-id"] = parts[1] if len(parts) == 4 and len(parts[1]) == 32 else str(uuid7())
     return headers
+
+
+def _address(scope: Scope) -> str:
+    return str((scope.get("client") or ("",))[0])
 
 
 def _language(headers: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from brickwork.web.endpoint import PUBLIC, SIGNED_IN, Endpoint
 
 _REF = "#/components/schemas/{model}"
-_ALWAYS = (400, 401, 403, 404, 405, 422, 503)
+_ALWAYS = (400, 401, 403, 404, 405, 422, 429, 503)
 _MEANING = {
     200: "Success",
     201: "Created",

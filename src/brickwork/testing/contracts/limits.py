@@ -11,7 +11,7 @@ import pytest
 from brickwork.errors import ValidationError
 from brickwork.kernel.platform import Platform
 from brickwork.limits import Rate, RateLimitedError
-from brickwork.limits.port import LimitStore
+from brickwork.limits.port import Count, LimitStore, Pace
 from brickwork.testing.contracts.broker import until
 from brickwork.testing.plugin import PlatformMaker
 
@@ -55,6 +55,59 @@ class LimitsContract:
         store.advance("a:x", 25, 25)
         store.reset("a:x")
         assert store.advance("a:x", 25, 25)[0]
+
+    def test_all_is_taken_or_nothing(self, store: LimitStore) -> None:
+        wide, narrow, quota = Pace("a:wide", 10, 100), Pace("a:narrow", 10, 15), Count("a:month", 1, 5, 60, floor=0)
+        first = store.take([wide, narrow], [quota])
+        assert (first.all, [round(ahead) for ahead in first.ahead], first.used) == (True, [10, 10], [1])
+        second = store.take([wide, narrow], [quota])
+        assert (second.all, [round(ahead) for ahead in second.ahead], second.used) == (False, [10, 10], [1])
+        assert store.take([wide], [quota]).used == [2]
+
+    def test_a_full_count_lets_no_pace_advance(self, store: LimitStore) -> None:
+        pace, quota = Pace("a:x", 10, 100), Count("a:day", 2, 3, 60, floor=0)
+        assert store.take([pace], [quota]).all
+        taken = store.take([pace], [quota])
+        assert (taken.all, round(taken.ahead[0]), taken.used) == (False, 10, [2])
+        assert store.take([], [quota._replace(cost=1)]).used == [3]
+
+    def test_a_count_it_does_not_know_takes_nothing_until_its_floor_is_told(self, store: LimitStore) -> None:
+        pace, quota = Pace("a:x", 10, 100), Count("a:day", 1, 10, 60)
+        taken = store.take([pace], [quota])
+        assert (taken.all, taken.ahead[0], taken.used) == (False, 0, [None])
+        assert store.take([pace], [quota._replace(floor=7)]).used == [8]
+        assert store.take([pace], [quota._replace(floor=2)]).used == [9], "what it knows counts, not what it is told"
+
+    def test_asking_changes_nothing(self, store: LimitStore) -> None:
+        pace, quota = Pace("a:x", 10, 100), Count("a:day", 1, 10, 60, floor=0)
+        store.take([pace], [quota])
+        for _ in range(3):
+            taken = store.take([pace._replace(step=0)], [quota._replace(cost=0)])
+            assert (taken.all, round(taken.ahead[0]), taken.used) == (True, 10, [1])
+
+    def test_a_count_is_forgotten_after_its_time(self, store: LimitStore) -> None:
+        quota = Count("a:day", 1, 10, 0.2, floor=0)
+        store.take([], [quota])
+        until(lambda: store.take([], [quota._replace(cost=0, floor=None)]).used == [None], 5)
+
+    def test_of_many_threads_in_all_processes_just_as_many_as_fit_take_all(self, platform: Platform, neighbour: Platform) -> None:
+        """The rate lets 40 through and the quota 25; every refused one leaves both as they were."""
+        pace, quota = Pace("@{alpha}:user:x", 100, 4000), Count("@{alpha}:day", 1, 25, 60, floor=0)
+
+        def take(number: int) -> bool:
+            return (platform, neighbour)[number % 2].limits.store.take([pace], [quota]).all
+
+        with ThreadPoolExecutor(16) as pool:
+            assert sum(pool.map(take, range(400))) == 25
+        with ThreadPoolExecutor(16) as pool:
+            assert sum(pool.map(lambda n: platform.limits.store.take([pace], []).all, range(100))) == 15
+
+    @pytest.mark.parametrize("rate", ["600/1s", "1000/7s", "3333/minute", "7/hour"])
+    def test_a_burst_is_exactly_as_large_as_its_rate_says(self, store: LimitStore, rate: str) -> None:
+        """However the interval between two is rounded: an hour is added to what melts meanwhile, so that time plays no part."""
+        parsed = Rate.parse(rate)
+        slow = Rate(parsed.count, parsed.per * 3600)
+        assert sum(store.advance("a:x", slow.interval, slow.capacity)[0] for _ in range(parsed.count + 20)) == parsed.count
 
     def test_it_tells_that_it_can_be_used(self, store: LimitStore) -> None:
         assert store.health().ok
