@@ -70,14 +70,14 @@ def handwritten(folder: Path, url: str | None = None) -> Iterator[Server]:
     """The hand-written application."""
     environment = {"BENCH_URL": url or f"sqlite:///{folder / 'handwritten.db'}"}
     name = "handwritten_postgres" if url else "handwritten"
-    with _uvicorn("benchmarks.api_entities.handwritten:app", environment) as port:
+    with uvicorn("benchmarks.api_entities.handwritten:app", environment) as port:
         yield _ready(Server(name, port, "/patients", "?limit=20"))
 
 
 @contextlib.contextmanager
 def drf(folder: Path) -> Iterator[Server]:
     """Django REST Framework, as WSGI: under ASGI Django makes a thread and a connection for each request, and is slower."""
-    with _uvicorn("benchmarks.api_entities.drf:app", {"BENCH_FILE": str(folder / "drf.db")}, "wsgi") as port:
+    with uvicorn("benchmarks.api_entities.drf:app", {"BENCH_FILE": str(folder / "drf.db")}, "wsgi") as port:
         yield _ready(Server("drf", port, "/patients", ""))
 
 
@@ -127,7 +127,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def _uvicorn(app: str, environment: dict[str, str], interface: str = "asgi3") -> Iterator[int]:
+def uvicorn(app: str, environment: dict[str, str], interface: str = "asgi3") -> Iterator[int]:
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--no-access-log", "--log-level", "warning"]
     command += ["--loop", "uvloop", "--http", "httptools", "--interface", interface]

@@ -2,7 +2,8 @@
 
 Claim: 10,000 events pass on each broker while producers and workers are killed with SIGKILL, connections to the database and to
 the broker are cut, Redis is killed (it keeps nothing on disk here, so it forgets every message) and RabbitMQ is restarted: no
-event is lost, no effect is applied twice, and the order of each key is kept.
+event is lost, no effect is applied twice, and the order of each key is kept. Each event has two handlers: one that asks for
+order, which a relay hands over, and one that doesn't, which its publisher hands over (see `brickwork.messaging.handover`).
 
 RabbitMQ is stopped and started where this user may do so with rabbitmqctl; the connections to it go through a proxy that cuts
 them besides.
@@ -25,7 +26,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from benchmarks.event_loss.shop import effect, metadata, order
+from benchmarks.event_loss.shop import effect, metadata, order, receipt
 from benchmarks.harness import postgres_database, postgres_runs, result, say
 
 RABBITMQ = ("127.0.0.1", 5672)
@@ -69,7 +70,7 @@ class Battle:
         self._engine = sa.create_engine(admin.replace("postgresql://", "postgresql+psycopg://"), pool_pre_ping=True)
         metadata.create_all(self._engine)
         with self._engine.begin() as connection:
-            connection.execute(sa.text("GRANT ALL ON loss_order, loss_effect TO PUBLIC"))
+            connection.execute(sa.text("GRANT ALL ON loss_order, loss_effect, loss_receipt TO PUBLIC"))
         self._environment = {
             **os.environ,
             "BRICKWORK_DATABASE__URL": roles.url,
@@ -84,7 +85,7 @@ class Battle:
         self._random = random.Random(kind)
 
     def fight(self) -> dict[str, Any]:
-        """Run until every order has its effect, or nothing moves for two minutes."""
+        """Run until every order has its effect and its receipt, or nothing moves for two minutes."""
         begin = time.monotonic()
         with contextlib.ExitStack() as stack:
             attacks: list[Attack] = [("database", self._cut_database), ("producer", self._kill_producer)]
@@ -95,7 +96,7 @@ class Battle:
             self._producers = [self._producer(part) for part in range(PRODUCERS)]
             struck: dict[str, int] = {}
             moved, last = time.monotonic(), -1
-            while (done := self._applied()) < self._count:
+            while (done := self._applied()) < 2 * self._count:
                 if done != last:
                     moved, last = time.monotonic(), done
                 if time.monotonic() - moved > 120:
@@ -114,13 +115,15 @@ class Battle:
     # -- what is fought for ---------------------------------------------------------------------------------------------
 
     def _applied(self) -> int:
+        counts = [sa.select(sa.func.count(sa.distinct(table.c.number))) for table in (effect, receipt)]
         with self._engine.connect() as connection:
-            return int(connection.scalar(sa.select(sa.func.count(sa.distinct(effect.c.number)))) or 0)
+            return sum(int(connection.scalar(count) or 0) for count in counts)
 
     def _count_up(self) -> dict[str, int]:
         with self._engine.connect() as connection:
             orders = set(connection.scalars(sa.select(order.c.number)))
             rows = connection.execute(sa.select(effect.c.number, effect.c.customer).order_by(effect.c.seq)).all()
+            receipts = list(connection.scalars(sa.select(receipt.c.number)))
             dead = int(connection.scalar(sa.text("SELECT count(*) FROM message_dead")) or 0)
         seen: dict[int, int] = {}
         latest: dict[int, int] = {}
@@ -129,8 +132,9 @@ class Battle:
             seen[number] = seen.get(number, 0) + 1
             disorder += number < latest.get(customer, -1)
             latest[customer] = number
-        twice = sum(times > 1 for times in seen.values())
-        return {"orders": len(orders), "lost": len(orders - seen.keys()), "twice": twice, "disorder": disorder, "dead": dead}
+        twice = sum(times > 1 for times in seen.values()) + len(receipts) - len(set(receipts))
+        lost = len(orders - seen.keys()) + len(orders - set(receipts))
+        return {"orders": len(orders), "lost": lost, "twice": twice, "disorder": disorder, "dead": dead}
 
     # -- processes -------------------------------------------------------------------------------------------------------
 
@@ -149,10 +153,19 @@ class Battle:
         with (self._folder / "worker.log").open("wb") as log:
             process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
             try:
+                self._await_start(process)
                 yield process
             finally:
                 process.send_signal(signal.SIGTERM)
                 process.wait(60)
+
+    def _await_start(self, process: subprocess.Popen[bytes]) -> None:
+        """Attack only once it runs: a broker that is away at the start is told, and the worker ends."""
+        deadline = time.monotonic() + 60
+        while b"handling" not in (self._folder / "worker.log").read_bytes():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("the worker did not start")
+            time.sleep(0.1)
 
     @contextlib.contextmanager
     def _broker(self) -> Iterator[list[Attack]]:

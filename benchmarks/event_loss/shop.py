@@ -1,4 +1,5 @@
-"""The product under fire: orders with events, and a handler that writes an effect for each, in order for each customer."""
+"""The product under fire: orders with events, a handler that writes an effect for each in order for each customer, and one that
+writes a receipt for each in any order."""
 
 import os
 import sys
@@ -20,6 +21,12 @@ effect = sa.Table(
     sa.Column("number", sa.Integer),
     sa.Column("customer", sa.Integer),
 )
+receipt = sa.Table(
+    "loss_receipt",
+    metadata,
+    sa.Column("seq", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column("number", sa.Integer),
+)
 CUSTOMERS = 200
 
 
@@ -37,9 +44,16 @@ def bill(platform: Platform, event: OrderPlaced) -> None:
         transaction.execute(effect.insert(), {"number": event.number, "customer": event.customer})
 
 
+@handles(OrderPlaced, name="receipt", timeout=5.0, retry=Retry(attempts=100, first=0.05, most=0.5))
+def give_receipt(platform: Platform, event: OrderPlaced) -> None:
+    """Once for each order too, in any order: its events are handed over by the process that publishes them."""
+    with platform.transaction() as transaction:
+        transaction.execute(receipt.insert(), {"number": event.number})
+
+
 @hookimpl
 def brickwork_handlers() -> list[Any]:
-    return [bill]
+    return [bill, give_receipt]
 
 
 def produce(part: int, parts: int, count: int) -> None:

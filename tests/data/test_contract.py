@@ -35,9 +35,17 @@ class WritesAnyway(SqliteBackend):
 class ScopeStays(SqliteBackend):
     """Admits every tenant, whatever the transaction's scope."""
 
-    def begin(self, connection, scope, stamp, *, readonly, wait=True):
-        super().begin(connection, scope, stamp, readonly=readonly, wait=wait)
+    def begin(self, connection, scope, stamp, **options):
+        super().begin(connection, scope, stamp, **options)
         connection.connection.info["brickwork"].tenant = "*"
+
+
+class CommitsFirst(SqliteBackend):
+    """Commits before what should travel with the commit."""
+
+    def commit(self, connection, last):
+        super().commit(connection, [])
+        super().commit(connection, last)
 
 
 class SaysNothing(SqliteBackend):
@@ -55,6 +63,7 @@ class SaysNothing(SqliteBackend):
         (NoFence, DatabaseContract.test_protecting_again_changes_nothing_and_leaves_no_table_bare),
         (ScopeStays, DatabaseContract.test_a_raw_write_reaches_no_row_of_another_tenant),
         (WritesAnyway, DatabaseContract.test_a_reading_transaction_writes_nothing),
+        (CommitsFirst, DatabaseContract.test_what_travels_with_a_commit_and_fails_leaves_nothing),
         (SaysNothing, DatabaseContract.test_a_taken_unique_value_is_a_duplicate_within_the_tenant_only),
         (SaysNothing, DatabaseContract.test_a_key_into_nothing_is_a_broken_reference),
     ],

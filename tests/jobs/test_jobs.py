@@ -224,3 +224,37 @@ class TestSchedules:
             platform.jobs.schedules.put("hourly", "count", {"every": 3600})
             assert self.fire(platform, frozen_clock, hours=1) == 2
             assert len(platform.jobs.list().items) == 1
+
+
+class TestClocks:
+    def test_an_interval_goes_on_after_the_clock_was_set_back(self, platform, frozen_clock, calls):
+        platform.jobs.schedules.put("often", "count", {"every": 60})
+        scheduler = platform.jobs.scheduler
+        frozen_clock.advance(seconds=60)
+        assert scheduler.fire() == 1
+        frozen_clock.jump(hours=-1)
+        assert scheduler.fire() == 0
+        frozen_clock.advance(seconds=60)
+        assert scheduler.fire() == 1
+        assert work(platform) == 2
+
+    def test_a_time_of_day_that_comes_twice_fires_once(self, platform, frozen_clock):
+        platform.jobs.schedules.put("daily", "count", {"cron": "30 9 * * *"})
+        scheduler = platform.jobs.scheduler
+        frozen_clock.advance(minutes=31)
+        assert scheduler.fire() == 1
+        frozen_clock.jump(minutes=-30)
+        frozen_clock.advance(minutes=40)
+        assert scheduler.fire() == 0
+        frozen_clock.advance(hours=24)
+        assert scheduler.fire() == 1
+
+    def test_a_clock_set_forward_misses_times_as_declared(self, platform, frozen_clock):
+        platform.jobs.schedules.put("often", "count", {"every": 60}, misfire="once")
+        frozen_clock.jump(days=10)
+        assert platform.jobs.scheduler.fire() == 1
+
+    def test_a_job_asked_for_before_the_clock_was_set_back_runs(self, platform, frozen_clock, calls):
+        platform.jobs.enqueue("count")
+        frozen_clock.jump(hours=-1)
+        assert work(platform) == 1

@@ -29,3 +29,18 @@ def test_without_its_store_it_decides_as_the_settings_say(make_platform, monkeyp
         "allow": [True, True],
         "refuse": [False, False],
     }[decision]
+
+
+def test_a_clock_that_was_set_back_blocks_no_longer_than_the_limit_itself(make_platform, monkeypatch):
+    platform = make_platform(components=["limits"])
+    now = [1_700_000_000.0]
+    monkeypatch.setattr("brickwork.limits.backends.embedded.time", lambda: now[0])
+    backend = platform.limits.store
+    for _ in range(3):
+        assert backend.advance("ann", 10.0, 30.0)[0]
+    now[0] -= 3600
+    admitted, ahead = backend.advance("ann", 10.0, 30.0)
+    assert not admitted
+    assert ahead <= 30.0
+    now[0] += 10
+    assert backend.advance("ann", 10.0, 30.0)[0]

@@ -42,3 +42,30 @@ def test_what_a_killed_process_held_is_free_again(make_platform):
     until(lambda: not platform.locks.is_held("till"), 5)
     with platform.locks.lock("till", wait=0) as held:
         assert held.token > token
+
+
+@pytest.mark.parametrize("jump", [-3600, 3600])
+def test_a_clock_that_is_set_neither_frees_a_lock_nor_keeps_it(make_platform, monkeypatch, jump):
+    platform = make_platform(components=["locks"])
+    locks = "brickwork.locks.backends.embedded"
+    now, wall = [1000.0], [1_700_000_000.0]
+    monkeypatch.setattr(f"{locks}.monotonic", lambda: now[0])
+    monkeypatch.setattr(f"{locks}.time", lambda: wall[0], raising=False)  # it isn't asked
+    backend = platform.locks.store
+    assert backend.take("till", "ann", 1, 10)
+    wall[0] += jump
+    assert backend.take("till", "bob", 1, 10) is None
+    assert backend.held("till") == 1
+    now[0] += 11
+    assert backend.take("till", "bob", 1, 10)
+
+
+def test_a_machine_that_was_started_anew_has_no_locks_of_before(make_platform, monkeypatch):
+    platform = make_platform(components=["locks"])
+    now = [90_000.0]
+    monkeypatch.setattr("brickwork.locks.backends.embedded.monotonic", lambda: now[0])
+    first = platform.locks.store.take("till", "ann", 1, 10)
+    now[0] = 30.0
+    assert platform.locks.store.held("till") == 0
+    second = platform.locks.store.take("till", "bob", 1, 10)
+    assert second > first

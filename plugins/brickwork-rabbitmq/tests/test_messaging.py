@@ -1,16 +1,21 @@
 """RabbitMQ keeps the broker's contract."""
 
+import base64
+import json
 import os
 import secrets
+from urllib.parse import quote, urlsplit
+from urllib.request import Request, urlopen
 
 import pika
 import pika.exceptions
 import pytest
 
 from brickwork.errors import UnavailableError
-from brickwork.testing.contracts.broker import BrokerContract, Knocked, handles
+from brickwork.testing.contracts.broker import BrokerContract, Knocked, handles, until
 from brickwork.testing.plugin import absent
 
+MANAGEMENT = os.environ.get("BRICKWORK_TEST_RABBITMQ_MANAGEMENT", "http://guest:guest@127.0.0.1:15672")
 URL = os.environ.get("BRICKWORK_TEST_RABBITMQ", "amqp://guest:guest@127.0.0.1:5672/%2f")
 
 
@@ -80,3 +85,81 @@ def test_a_server_that_is_away_is_told_at_the_start(make_platform):
     with pytest.raises(UnavailableError, match="RabbitMQ"):
         platform.messaging.worker().start()
     assert not platform.messaging.health().ok
+
+
+class TestPolicies:
+    """With the management plugin; it is enabled by `rabbitmq-plugins enable rabbitmq_management`."""
+
+    @pytest.fixture
+    def api(self):
+        parts = urlsplit(MANAGEMENT)
+        given = base64.b64encode(f"{parts.username}:{parts.password}".encode()).decode()
+        vhost = quote(pika.URLParameters(URL).virtual_host, safe="")
+
+        def call(path, method="GET"):
+            address = f"{parts.scheme}://{parts.hostname}:{parts.port}/api/{path.format(vhost=vhost)}"
+            with urlopen(Request(address, headers={"Authorization": f"Basic {given}"}, method=method), timeout=10) as answer:
+                return json.loads(answer.read() or "null")
+
+        try:
+            call("overview")
+        except OSError as error:
+            absent(f"no management plugin of RabbitMQ for tests ({error}); set BRICKWORK_TEST_RABBITMQ_MANAGEMENT")
+        return call
+
+    @pytest.fixture
+    def managed(self, section, api):
+        section["rabbitmq"] |= {"management_url": MANAGEMENT}
+        prefix = section["rabbitmq"]["prefix"]
+        yield section
+        api(f"policies/{{vhost}}/{prefix}", "DELETE")
+
+    def limit(self, api, prefix, queue):
+        """The delivery limit in force, by what the server tells of the queue's policy."""
+        told = api(f"queues/{{vhost}}/{prefix}.{queue}")
+        return (told.get("effective_policy_definition") or {}).get("delivery-limit"), told["arguments"]
+
+    def test_a_limit_is_changed_while_the_queue_exists(self, make_platform, managed, api):
+        prefix = managed["rabbitmq"]["prefix"]
+        setup = make_platform(messaging=managed).messaging.broker.setup
+        assert setup(["default"]) == setup(["default"])
+        assert f"policy {prefix}: dead-letter-exchange {prefix}.dead, delivery-limit 10" in setup(["default"])
+        managed["rabbitmq"]["delivery_limit"] = 3
+        make_platform(messaging=managed).messaging.broker.setup(["default"])
+        until(lambda: self.limit(api, prefix, "default") == (3, {"x-queue-type": "quorum"}))
+        policy = api(f"policies/{{vhost}}/{prefix}")
+        assert policy["definition"] == {"dead-letter-exchange": f"{prefix}.dead", "delivery-limit": 3}
+
+    def test_the_policy_dead_letters_and_leaves_the_dead_alone(self, make_platform, managed, api, channel):
+        prefix = managed["rabbitmq"]["prefix"]
+        make_platform(messaging=managed).messaging.broker.setup(["default"])
+        until(lambda: self.limit(api, prefix, "default")[0] == 10)
+        assert self.limit(api, prefix, "dead")[0] is None
+        channel.basic_publish("", f"{prefix}.default", b"refused")
+        until(lambda: channel.queue_declare(f"{prefix}.default", passive=True).method.message_count)
+        method, _, _ = channel.basic_get(f"{prefix}.default")
+        channel.basic_nack(method.delivery_tag, requeue=False)
+        until(lambda: channel.queue_declare(f"{prefix}.dead", passive=True).method.message_count == 1)
+
+    def test_queues_from_before_the_policy_are_kept(self, make_platform, section, api):
+        prefix = section["rabbitmq"]["prefix"]
+        make_platform(messaging=section).messaging.broker.setup(["default"])
+        section["rabbitmq"] |= {"management_url": MANAGEMENT, "delivery_limit": 5}
+        make_platform(messaging=section).messaging.broker.setup(["default"])
+        try:
+            until(lambda: self.limit(api, prefix, "default")[0] == 5)
+            assert self.limit(api, prefix, "default")[1]["x-delivery-limit"] == 10
+        finally:
+            api(f"policies/{{vhost}}/{prefix}", "DELETE")
+
+    def test_a_user_who_may_not_is_told_what_is_missing(self, make_platform, section, api):
+        section["rabbitmq"] |= {"management_url": MANAGEMENT.replace("guest:guest", "guest:wrong")}
+        with pytest.raises(UnavailableError, match=r"401 .*policymaker"):
+            make_platform(messaging=section).messaging.broker.setup(["default"])
+
+
+def test_a_management_plugin_that_is_away_is_told(make_platform, section):
+    """Port 1 stands for a plugin that is not enabled."""
+    section["rabbitmq"] |= {"management_url": "http://guest:guest@127.0.0.1:1"}
+    with pytest.raises(UnavailableError, match="rabbitmq-plugins enable"):
+        make_platform(messaging=section).messaging.broker.setup(["default"])

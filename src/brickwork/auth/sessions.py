@@ -187,7 +187,7 @@ class Sessions:
         with self._auth.system() as transaction:
             user = present(self._admitted(transaction, kept.user_id))
             row = transaction.session.get(SessionRow, (SYSTEM_TENANT, kept.id), with_for_update=True)
-            if row is None:
+            if row is None or row.digest != secret.digest(token):  # its token was replaced meanwhile
                 raise UnauthenticatedError("the session is over; sign in again")
             transaction.session.expunge(row)
             self._drop(transaction, SessionRow.id == kept.id)

@@ -18,6 +18,7 @@ from brickwork.cli import (
     doctor,
     entities,
     flags,
+    gateway,
     jobs,
     limits,
     messaging,
@@ -48,6 +49,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(cache.app, name="cache")
 app.add_typer(flags.app, name="flags")
 app.add_typer(oauth.app, name="oauth")
+app.add_typer(gateway.app, name="gateway")
 app.add_typer(limits.app, name="limits")
 app.add_typer(new.app, name="new")
 app.command("doctor")(doctor.doctor)

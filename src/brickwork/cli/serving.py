@@ -6,11 +6,14 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from brickwork.cli.state import State, platform_of
+
+if TYPE_CHECKING:
+    from brickwork.kernel.platform import Platform
 
 _APPLICATION = "brickwork.cli.serving:application"
 #: Seconds after which the interpreter makes a busy thread give way; short, so that the event loop stays prompt.
@@ -25,40 +28,37 @@ def serve(
     migrate: Annotated[bool, typer.Option(help="Bring the schema up first")] = True,
 ) -> None:
     """Serve the HTTP API, with its documentation under /docs."""
+    platform = platform_of(context)
+    settings = platform.get("web").settings
+    if migrate:
+        platform.migrate()
+    platform.database.start()
+    # frames are written past ASGI, so nothing may transform them on the way
+    options = {"ws": "websockets-sansio", "ws_per_message_deflate": False, "ws_max_size": 65_536}
+    port = settings.port if port is None else port
+    listen(context, _APPLICATION, host or settings.host, port, workers or settings.workers, options)
+
+
+def listen(context: typer.Context, application: str, host: str, port: int, count: int, options: dict[str, Any]) -> None:
+    """Serve the ASGI application that "module:factory" makes, in `count` processes. This process's platform is closed before."""
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
     platform = platform_of(context)
-    settings = platform.get("web").settings
-    host = host or settings.host
-    port = settings.port if port is None else port
-    if migrate:
-        platform.migrate()
-    platform.database.start()
-    count = workers or settings.workers
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(fresh_folder(platform.settings.platform.data_dir / f"metrics-{port}"))
     state: State = context.obj
     if state.settings is not None:
         os.environ["BRICKWORK_CONFIG"] = str(state.settings)
     platform.close()
     platform.configure_logging()
-    options: dict[str, Any] = {
-        "factory": True,
-        "log_config": None,
-        "host": host,
-        "port": port,
-        "workers": count,
-        "access_log": False,
-    }
-    # frames are written past ASGI, so nothing may transform them on the way
-    options |= {"ws": "websockets-sansio", "ws_per_message_deflate": False, "ws_max_size": 65_536}
+    options |= {"factory": True, "log_config": None, "host": host, "port": port, "workers": count, "access_log": False}
     if count == 1 or not hasattr(socket, "SO_REUSEPORT"):
-        uvicorn.run(_APPLICATION, **options)
+        uvicorn.run(application, **options)
         return
     held = _listening(host, port)  # keeps the port while workers come and go; it takes no connections itself
     options["port"] = held.getsockname()[1]
     door = cast("socket.socket", _Door(host, options["port"]))
-    Multiprocess(uvicorn.Config(_APPLICATION, **options), sockets=[door]).run()
+    Multiprocess(uvicorn.Config(application, **options), sockets=[door]).run()
 
 
 class _Door:
@@ -97,14 +97,20 @@ def fresh_folder(folder: Path) -> Path:
 
 def application() -> object:
     """The ASGI application of one worker process."""
+    from brickwork.web import create_app
+
+    return create_app(working_platform())
+
+
+def working_platform() -> "Platform":
+    """The platform of one worker process, as settings describe it."""
     from prometheus_client import values
 
     from brickwork.kernel.platform import Platform
-    from brickwork.web import create_app
 
     pid = os.getpid()  # asked once: the client asks before each of several figures a request, and a system call is dear
     values.ValueClass = values.MultiProcessValue(lambda: pid)  # type: ignore[no-untyped-call]
     sys.setswitchinterval(SWITCH_INTERVAL)
     platform = Platform.from_settings()
     platform.configure_logging()
-    return create_app(platform)
+    return platform

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from brickwork.data.audit import AuditTrail
 from brickwork.data.backends import backend_for
 from brickwork.data.lane import Lane
 from brickwork.data.models import check_models, tenant_tables
-from brickwork.data.port import DatabaseBackend, Engines
+from brickwork.data.port import Bound, DatabaseBackend, Engines
 from brickwork.data.settings import DatabaseSettings
 from brickwork.data.transaction import Transaction
 from brickwork.errors import (
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("brickwork.data")
 
-#: Sends a statement in the same round trip as the beginning of a transaction.
-Opening = Callable[[Transaction], Any]
+#: Makes a statement that travels with the beginning of a transaction.
+Opening = Callable[[Transaction], Bound]
 
 
 class Database:
@@ -94,7 +94,7 @@ class Database:
     ) -> Iterator[Transaction]:
         """A transaction of its own for `context`, independent of the current one. Products use `transaction`.
 
-        `first` sends a statement in the same round trip as the beginning; what it returns is `Transaction.opened`. Without
+        `first` makes a statement that travels with the beginning; it is `Transaction.opened` then. Without
         `savepoints`, blocks that join this transaction can't fail by themselves: what is raised in one fails the whole.
         """
         scope = guard.Scope(None if context.system else context.require_tenant(), context.system)
@@ -148,8 +148,8 @@ class Database:
                 self._current.set(part)
                 yield part
                 self._finish(part)
-                for send in part.last:
-                    send(part)
+                with self._typed_errors():
+                    self.backend.run(part.connection, part.last)
         finally:
             self._current.set(current)
             part.end(committed=False)
@@ -274,19 +274,9 @@ class Database:
         return current
 
     def _commit(self, transaction: Transaction, outer: Any) -> None:
-        if not transaction.last:
-            outer.commit()
-            return
-        try:
-            with self.backend.together(transaction.connection):
-                for send in transaction.last:
-                    send(transaction)
-                outer.commit()
-        except Exception as error:
-            known = self.backend.translate(error)
-            if known is None:
-                raise
-            raise known from None
+        with self._typed_errors():
+            self.backend.commit(transaction.connection, transaction.last)
+            outer.commit()  # SQLAlchemy's own; there is nothing left to do for the database
 
     def _begun(self, context: Context, scope: guard.Scope, readonly: bool, first: Opening | None) -> Transaction:
         """A transaction for `scope` that has begun."""
@@ -344,13 +334,15 @@ class Database:
 
     def _begin(self, transaction: Transaction, stamp: str, first: Opening | None, *, wait: bool) -> None:
         connection, scope, readonly = transaction.connection, transaction.scope, transaction.readonly
+        opening = None if first is None else partial(first, transaction)
+        with self._typed_errors():
+            transaction.opened = self.backend.begin(connection, scope, stamp, readonly=readonly, wait=wait, first=opening)
+
+    @contextmanager
+    def _typed_errors(self) -> Iterator[None]:
+        """A block whose statements go past SQLAlchemy, which would have the errors translated."""
         try:
-            if first is None:
-                self.backend.begin(connection, scope, stamp, readonly=readonly, wait=wait)
-                return
-            with self.backend.together(connection):
-                self.backend.begin(connection, scope, stamp, readonly=readonly, wait=wait)
-                transaction.opened = first(transaction)
+            yield
         except Exception as error:
             known = self.backend.translate(error)
             if known is None:

@@ -1,7 +1,6 @@
 """The port of the database component: what a dialect must do so that the rest of brickwork needs no `if postgres`."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +13,19 @@ from brickwork.errors import BrickworkError
 
 #: Seconds to wait for another process that migrates.
 PATIENCE = 120.0
+
+
+@attrs.define
+class Bound:
+    """A statement with its values, to travel with the beginning or the end of a transaction, and what came of it."""
+
+    sql: str
+    #: As the driver takes them.
+    values: Any
+    #: Rows that it wrote.
+    count: int = 0
+    #: What its RETURNING of one integer column gave.
+    numbers: Sequence[int] = ()
 
 
 @attrs.frozen
@@ -48,13 +60,32 @@ class DatabaseBackend(Protocol):
         """New engines for the configured URL. They commit nothing by themselves."""
         ...
 
-    def begin(self, connection: Connection, scope: Scope, stamp: str, *, readonly: bool, wait: bool = True) -> None:
-        """Begin a transaction whose second fence (policies or triggers) admits only `scope`.
+    def begin(
+        self,
+        connection: Connection,
+        scope: Scope,
+        stamp: str,
+        *,
+        readonly: bool,
+        wait: bool = True,
+        first: Callable[[], Bound] | None = None,
+    ) -> Bound | None:
+        """Begin a transaction whose second fence (policies or triggers) admits only `scope`, and run the statement that `first`
+        makes, in the same round trip.
 
         `stamp` is JSON with actor, correlation id, reason and time, for the audit triggers. The scope ends with the
         transaction, however it ends, so pooled connections carry nothing over. With `wait` false, a database that admits
         one writer raises `DatabaseBusyError` at once if another process writes.
         """
+        ...
+
+    def run(self, connection: Connection, statements: Sequence[Bound]) -> None:
+        """Run the statements in their order, in one round trip unless there are very many. Raises the driver's error of the
+        first that fails."""
+        ...
+
+    def commit(self, connection: Connection, last: Sequence[Bound]) -> None:
+        """As `run`, and commit in the same round trip; where one fails, nothing is committed."""
         ...
 
     def stamp(self, connection: Connection, scope: Scope, stamp: str) -> None:
@@ -95,11 +126,6 @@ class DatabaseBackend(Protocol):
 
     def signal(self, engines: Engines, channel: str) -> None:
         """Wake the listeners on `channel`; nothing where they notice commits by themselves."""
-        ...
-
-    def together(self, connection: Connection) -> AbstractContextManager[Any]:
-        """A block whose statements may travel in one round trip; their results are there, and their errors raised, at its
-        end at the latest."""
         ...
 
     def lock_schema(self, connection: Connection) -> None:

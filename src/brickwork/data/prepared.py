@@ -12,6 +12,7 @@ import attrs
 from sqlalchemy import Dialect, Executable
 
 from brickwork.data.guard import tenant_parameters
+from brickwork.data.port import Bound
 
 if TYPE_CHECKING:
     from brickwork.data.transaction import Transaction
@@ -64,11 +65,16 @@ class Prepared:
         cursor.close()
         return count
 
-    def send(self, transaction: "Transaction", parameters: Mapping[str, Any]) -> Any:
-        """The driver's cursor, whose results may not be there yet inside `DatabaseBackend.together`."""
-        return self._send(transaction, parameters)[0]
+    def bound(self, transaction: "Transaction", parameters: Mapping[str, Any]) -> Bound:
+        """The statement with its values, for the message that begins or ends `transaction`."""
+        plan, values = self._values(transaction, parameters)
+        return Bound(plan.sql, values)
 
     def _send(self, transaction: "Transaction", parameters: Mapping[str, Any]) -> tuple[Any, _Plan]:
+        plan, values = self._values(transaction, parameters)
+        return transaction.send(plan.sql, values), plan
+
+    def _values(self, transaction: "Transaction", parameters: Mapping[str, Any]) -> tuple[_Plan, Any]:
         dialect = transaction.connection.dialect
         plan = self._plans.get(dialect.name)
         if plan is None:
@@ -78,8 +84,7 @@ class Prepared:
             values[name] = transaction.tenant
         for name, convert in plan.binds:
             values[name] = convert(values[name])
-        given: Any = [values[name] for name in plan.names] if plan.positional else values
-        return transaction.send(plan.sql, given), plan
+        return plan, [values[name] for name in plan.names] if plan.positional else values
 
     def _plan(self, dialect: Dialect) -> _Plan:
         compiled: Any = self._statement.compile(dialect=dialect)  # type: ignore[attr-defined]

@@ -1,12 +1,13 @@
 """A transaction: one connection, one tenant, an ORM session on demand, and the events that commit with the data."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, CursorResult, Executable
 
 from brickwork.data.guard import UNSCOPED, Scope
+from brickwork.data.port import Bound
 from brickwork.data.session import TenantSession
 from brickwork.errors import TransactionError, ValidationError
 from brickwork.kernel.context import SYSTEM_TENANT, Context, strand
@@ -27,16 +28,16 @@ class Transaction:
         self.readonly = readonly
         #: What was published in this transaction, in order.
         self.events: list[object] = []
-        #: Whether deliveries of its events were stored with it.
-        self.owes = False
+        #: The deliveries of its events that are stored with it.
+        self.owes: list[Any] = []
         #: Whether messages for listeners were stored with it.
         self.tells = False
         #: What the system did as a part of this transaction.
         self.parts: list[Transaction] = []
-        #: What `first` of `Database.begin` gave.
-        self.opened: Any = None
-        #: Sent in the same round trip as the commit, whatever comes of the results.
-        self.last: list[Callable[[Transaction], object]] = []
+        #: The statement that `first` of `Database.begin` made, and what came of it.
+        self.opened: Bound | None = None
+        #: Sent in the same round trip as the commit.
+        self.last: list[Bound] = []
         #: Whether blocks that join are savepoints.
         self.savepoints = True
         #: Whether it was committed; false while it runs and after a rollback.

@@ -6,14 +6,15 @@ schedule and time besides. So there is no leader to elect and none to lose.
 
 import logging
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from brickwork.errors import BrickworkError
 from brickwork.jobs.models import ScheduleRow
 from brickwork.jobs.triggers import Trigger
+from brickwork.kernel.clock import Watch
 from brickwork.kernel.context import Context
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ log = logging.getLogger("brickwork.jobs")
 _schedule: Any = ScheduleRow.__table__
 #: Missed times of a schedule with misfire "all" that are made up for.
 MOST_MISSED = 100
+#: Schedules whose times are brought back after the clock was set back.
+MOST_MENDED = 10_000
 #: Seconds between two rounds of forgetting old runs.
 UPKEEP = 3600.0
 
@@ -36,6 +39,7 @@ class Scheduler:
         self._database = database
         self._jobs = jobs
         self._interval = interval
+        self._watch = Watch(database.clock)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -54,12 +58,27 @@ class Scheduler:
     def fire(self, *, most: int = 100) -> int:
         """Ask for the runs of up to `most` schedules that are due; how many runs."""
         asked = 0
+        if self._watch.set_back():
+            self._mend()
         with self._database.begin(Context(system=True), readonly=True) as transaction:
             due = select(_schedule.c.tenant_id, _schedule.c.id).where(_schedule.c.next_at <= self._database.clock.now())
             rows = transaction.execute(due.order_by(_schedule.c.next_at).limit(most)).all()
         for row in rows:
             asked += self._fire(row.tenant_id, row.id)
         return asked
+
+    def _mend(self) -> None:
+        """After the clock was set back, and at the start, when it may have been: no interval is longer than it is. A time of day
+        that comes a second time so doesn't fire again."""
+        now = self._database.clock.now()
+        every, next_at = _schedule.c.trigger["every"].as_float(), _schedule.c.next_at
+        latest = bindparam("latest", type_=next_at.type)
+        ahead = select(_schedule.c.id, every.label("every")).where(next_at > now, every.is_not(None)).limit(MOST_MENDED)
+        earlier = update(_schedule).where(_schedule.c.id == bindparam("schedule"), next_at > latest).values(next_at=latest)
+        with self._database.begin(Context(system=True, reason="the clock was set back")) as transaction:
+            rows = transaction.execute(ahead).all()
+            if rows:
+                transaction.execute(earlier, [{"schedule": row.id, "latest": now + timedelta(seconds=row.every)} for row in rows])
 
     def _fire(self, tenant: str, id: Any) -> int:
         """Each in the context of its tenant, and in a transaction of its own: one that fails holds up no other."""
@@ -83,9 +102,12 @@ class Scheduler:
             return len(late)
 
     def _run(self) -> None:
-        since = UPKEEP
+        since, mended = UPKEEP, False
         while not self._stop.wait(self._interval):
             try:
+                if not mended:
+                    self._mend()
+                    mended = True
                 self.fire()
                 since += self._interval
                 if since >= UPKEEP:

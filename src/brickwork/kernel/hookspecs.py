@@ -53,6 +53,12 @@ def brickwork_flags() -> Sequence[Any]:  # type: ignore[empty-body]
 
 
 @hookspec
+def brickwork_gateway() -> Sequence[Any]:  # type: ignore[empty-body]
+    """Called when the gateway's definition is read. Returns parts of it (mappings, or paths of YAML files) that are merged with
+    those of `gateway.files`."""
+
+
+@hookspec
 def brickwork_plans() -> Sequence[Any]:  # type: ignore[empty-body]
     """Called when the limits component is built. Returns `brickwork.limits.Plan` values, on which tenants can be put; settings
     replace those of the same name."""

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from brickwork.eventstore import EventStore
     from brickwork.federation import Federation
     from brickwork.flags import Flags
+    from brickwork.gateway.service import GatewayService
     from brickwork.jobs import Jobs
     from brickwork.kernel.aio import AsyncBridge
     from brickwork.limits import Limits
@@ -60,6 +61,7 @@ BUILTIN = (
     "brickwork.entities.component",
     "brickwork.realtime.component",
     "brickwork.web.component",
+    "brickwork.gateway.component",
 )
 
 
@@ -243,6 +245,10 @@ class Platform:
     @property
     def entities(self) -> "Entities":
         return cast("Entities", self.get("entities"))
+
+    @property
+    def gateway(self) -> "GatewayService":
+        return cast("GatewayService", self.get("gateway"))
 
     @property
     def aio(self) -> "AsyncBridge":

@@ -56,4 +56,4 @@ def brickwork_before_commit(platform: "Platform", transaction: Any) -> None:
 @hookimpl
 def brickwork_after_commit(platform: "Platform", transaction: Any) -> None:
     if transaction.owes:
-        platform.messaging.bell.ring()
+        platform.messaging._after_commit(transaction)

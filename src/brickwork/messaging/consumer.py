@@ -119,8 +119,8 @@ class Consumer:
         """`run` begins when the transaction has: waiting for SQLite's one writer is not held against a handler."""
         if subscription.transactional:
             end = {"delivery": parcel.id}
-            with self._database.begin(context, first=lambda t: _END.send(t, end), savepoints=False) as transaction:
-                if not transaction.opened.rowcount:
+            with self._database.begin(context, first=lambda t: _END.bound(t, end), savepoints=False) as transaction:
+                if transaction.opened is None or not transaction.opened.count:
                     return False
                 run()
         else:

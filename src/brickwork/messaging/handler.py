@@ -29,8 +29,12 @@ class Retry:
 
     def pause(self, failures: int) -> float:
         """Seconds until the next attempt, after `failures` of them."""
-        whole = min(self.first * 2.0 ** min(failures - 1, 60), self.most)
+        whole = self.longest(failures)
         return whole / 2 + random.random() * whole / 2
+
+    def longest(self, failures: int) -> float:
+        """The most that `pause` gives."""
+        return min(self.first * 2.0 ** min(failures - 1, 60), self.most)
 
 
 @attrs.frozen(kw_only=True)

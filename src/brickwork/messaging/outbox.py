@@ -1,11 +1,12 @@
 """Writing what is owed: one row for each event and subscription, in the transaction that published the event."""
 
-from datetime import datetime
-from functools import partial
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert
+import attrs
+from sqlalchemy import bindparam, insert, literal_column
 
+from brickwork.data.port import Bound
 from brickwork.data.prepared import Prepared
 from brickwork.errors import TooLargeError
 from brickwork.kernel.ids import uuid7
@@ -13,7 +14,9 @@ from brickwork.messaging.catalogue import Catalogue
 from brickwork.messaging.envelope import CloudEvent, wrap
 from brickwork.messaging.event import Event
 from brickwork.messaging.handler import Subscription
+from brickwork.messaging.handover import HandOver
 from brickwork.messaging.models import DeliveryRow
+from brickwork.messaging.port import Parcel
 from brickwork.messaging.settings import MessagingSettings
 
 if TYPE_CHECKING:
@@ -21,20 +24,38 @@ if TYPE_CHECKING:
 
 _table: Any = DeliveryRow.__table__
 _COLUMNS = ("tenant_id", "subscription", "queue", "ordering", "event_id", "event", "due_at", "taken", "failures")
-_INSERT = Prepared(insert(_table).values({name: bindparam(name, type_=_table.c[name].type) for name in _COLUMNS}))
+_VALUES: dict[str, Any] = {name: bindparam(name, type_=_table.c[name].type) for name in _COLUMNS}
+_INSERT = Prepared(insert(_table).values(_VALUES).returning(_table.c.id))
+#: An empty history tells that somebody named the time.
+_INSERT_LATER = Prepared(insert(_table).values({**_VALUES, "history": literal_column("'[]'")}).returning(_table.c.id))
+Row = dict[str, Any]
+
+
+@attrs.frozen
+class Owed:
+    """A delivery that is stored with a transaction, by `statement`."""
+
+    row: Row
+    statement: Bound
+
+    def parcel(self) -> Parcel:
+        """The delivery as it travels, after the commit."""
+        row = self.row
+        return Parcel(self.statement.numbers[0], row["tenant_id"], row["subscription"], row["queue"], row["event"])
 
 
 class Outbox:
     """Turns published events into deliveries. Events that nobody handles are not stored."""
 
-    def __init__(self, database: "Database", catalogue: Catalogue, settings: MessagingSettings) -> None:
+    def __init__(self, database: "Database", catalogue: Catalogue, settings: MessagingSettings, handover: HandOver) -> None:
         self._database = database
         self._catalogue = catalogue
         self._settings = settings
+        self._handover = handover
 
     def write(self, transaction: "Transaction", cause: CloudEvent | None) -> None:
         """Store what the events of `transaction` owe."""
-        rows: list[dict[str, Any]] = []
+        rows: list[Row] = []
         now = self._database.clock.now()
         for event in transaction.events:
             if isinstance(event, Event) and (wanting := self._catalogue.wanting(event.event_name)):
@@ -42,14 +63,35 @@ class Outbox:
         if keys := {f"{row['tenant_id']}/{row['ordering']}" for row in rows if row["ordering"] is not None}:
             # ids must grow in the order of commits within a key
             self._database.backend.serialize(transaction.connection, sorted(keys))
-        insert_rows(transaction, rows)
+        self._insert(transaction, rows, now)
 
     def owe(
         self, transaction: "Transaction", wanted: Subscription, event: Event, due: datetime | None, cause: CloudEvent | None
     ) -> None:
         """Store what one subscription is owed, not before `due`."""
         now = self._database.clock.now()
-        insert_rows(transaction, self._rows(transaction, event, (wanted,), now, due or now, cause))
+        rows = self._rows(transaction, event, (wanted,), now, due or now, cause)
+        if due is not None and due > now:
+            insert_rows(transaction, rows, _INSERT_LATER)
+        else:
+            self._insert(transaction, rows, now)
+
+    def committed(self, transaction: "Transaction") -> bool:
+        """Hand over what `transaction` stored as taken; whether there is something left for the relays."""
+        parcels = [owed.parcel() for owed in transaction.owes if owed.row["taken"]]
+        if parcels:
+            self._handover.add(parcels)
+        return len(parcels) < len(transaction.owes)
+
+    def _insert(self, transaction: "Transaction", rows: list[Row], now: datetime) -> None:
+        """As `insert_rows`, with those taken that this process hands over itself."""
+        direct = len(transaction.owes)
+        for row in rows:
+            wanted = self._catalogue.subscriptions[row["subscription"]]
+            if self._handover.admits(wanted, direct):
+                row.update(taken=True, due_at=now + timedelta(seconds=self._settings.lease(wanted)))
+                direct += 1
+        insert_rows(transaction, rows)
 
     def _rows(
         self,
@@ -59,7 +101,7 @@ class Outbox:
         now: datetime,
         due: datetime,
         cause: CloudEvent | None,
-    ) -> list[dict[str, Any]]:
+    ) -> list[Row]:
         id = uuid7()
         text = wrap(event, id, transaction.context, now, str(cause.id) if cause else None, self._settings.source)
         if len(text) > self._settings.max_event_bytes:
@@ -71,7 +113,7 @@ class Outbox:
         return [delivery(transaction.tenant, wanted, key, id, text, due) for wanted in wanting]
 
 
-def delivery(tenant: str, wanted: Subscription, key: str | None, id: Any, text: str, due: datetime) -> dict[str, Any]:
+def delivery(tenant: str, wanted: Subscription, key: str | None, id: Any, text: str, due: datetime) -> Row:
     """The row of a new delivery."""
     return {
         "tenant_id": tenant,
@@ -86,9 +128,10 @@ def delivery(tenant: str, wanted: Subscription, key: str | None, id: Any, text: 
     }
 
 
-def insert_rows(transaction: "Transaction", rows: list[dict[str, Any]]) -> None:
+def insert_rows(transaction: "Transaction", rows: list[Row], statement: Prepared = _INSERT) -> None:
     """Store deliveries, at the commit and in its round trip."""
-    transaction.owes = transaction.owes or bool(rows)
     for row in rows:
         values = {name: row[name] for name in _COLUMNS if name != "tenant_id"}
-        transaction.last.append(partial(_INSERT.send, parameters=values))
+        bound = statement.bound(transaction, values)
+        transaction.last.append(bound)
+        transaction.owes.append(Owed(row, bound))

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Integer, and_, cast, delete, func, or_, select, update
 
 from brickwork.errors import BrickworkError, UnavailableError
+from brickwork.kernel.clock import Watch
 from brickwork.kernel.context import Context
 from brickwork.messaging.bell import Bell
 from brickwork.messaging.catalogue import Catalogue
 from brickwork.messaging.dead import DeadLetters
 from brickwork.messaging.handler import Subscription
+from brickwork.messaging.handover import give_back
+from brickwork.messaging.mend import mend
 from brickwork.messaging.models import DeliveryRow
+from brickwork.messaging.pace import LINGER, Pace
 from brickwork.messaging.port import MessageBroker, Parcel
 from brickwork.messaging.settings import MessagingSettings
 
@@ -28,9 +32,6 @@ _table: Any = DeliveryRow.__table__
 _earlier: Any = _table.alias("earlier")
 #: Deliveries taken in one transaction.
 BATCH = 100
-#: Seconds that a relay waits after a wake-up or a batch, so that the next is larger: taking one delivery costs nearly as much
-#: as taking twenty. It waits longer once more than so many deliveries a second come.
-LINGER, BUSY_LINGER, BUSY = 0.002, 0.02, 150
 #: Seconds more that a relay lies back for each time that it was woken and found nothing (another is at work), and at most.
 YIELD, MOST_YIELD = 0.01, 0.05
 #: Seconds between two looks at all that is due, however long ago, and by which the looks between reach back.
@@ -68,6 +69,7 @@ class Relay:
         self._threads: list[threading.Thread] = []
         self._floors: dict[str, datetime] = {}
         self._looked: dict[str, float] = {}
+        self._watch = Watch(database.clock)
 
     def start(self) -> None:
         """Run in threads until `stop`."""
@@ -110,6 +112,8 @@ class Relay:
         known = [s for s in self._catalogue.subscriptions.values() if s.queue == queue]
         if not known:
             return []
+        if self._watch.set_back():
+            self.mend()
         with self._database.begin(Context(system=True)) as transaction:
             limited = [s for s in known if s.concurrency is not None]
             rows: list[Any] = []
@@ -125,6 +129,14 @@ class Relay:
             rows = [row for row in rows if not self._buried(transaction, row)]
         rows.sort(key=lambda row: int(row.id))
         return [Parcel(row.id, row.tenant_id, row.subscription, queue, row.event, row.failures > 0) for row in rows]
+
+    def mend(self) -> None:
+        """After the clock was set back, and at the start, when it may have been: let nothing wait until it has caught up."""
+        self._floors.clear()
+        for queue in self._queues or sorted({s.queue for s in self._catalogue.subscriptions.values()}):
+            known = [s for s in self._catalogue.subscriptions.values() if s.queue == queue]
+            with self._database.begin(Context(system=True)) as transaction:
+                mend(transaction, queue, known, self._now(), self._lease(known))
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
@@ -182,7 +194,7 @@ class Relay:
 
     def _lease(self, among: Sequence[Subscription]) -> float:
         """Seconds after which deliveries to these are taken for lost."""
-        return LEASE if self._broker.local else self._settings.redelivery + max((s.timeout for s in among), default=0.0)
+        return LEASE if self._broker.local else self._settings.lease(*among)
 
     def _claim_limited(self, transaction: "Transaction", subscription: Subscription, most: int, *, waiting: bool) -> list[Any]:
         # one relay at a time counts and takes
@@ -208,26 +220,26 @@ class Relay:
         try:
             self._broker.send(parcels)
         except UnavailableError:
-            ids = [parcel.id for parcel in parcels]
-            with self._database.begin(Context(system=True)) as transaction:
-                values = {"due_at": self._now(), "taken": False}
-                transaction.execute(update(_table).where(_table.c.id.in_(ids), _table.c.taken).values(values))
+            give_back(self._database, [parcel.id for parcel in parcels], self._now())
             raise
 
     def _now(self) -> Any:
         return self._database.clock.now()
 
     def _run(self) -> None:
-        pause, empty, rate, last = 0.0, 0, 0.0, monotonic()
+        pause, empty, pace, mended = 0.0, 0, Pace(), False
         while not self._stop.is_set():
             try:
+                if not mended:
+                    self.mend()
+                    mended = True
                 moved = self.once()
                 pause = 0.0
                 if moved:
-                    empty, now = 0, monotonic()
-                    rate, last = 0.8 * rate + 0.2 * moved / (now - last), now
+                    empty = 0
+                    pace.moved(moved)
                     if moved < BATCH // 2:
-                        self._stop.wait(BUSY_LINGER if rate > BUSY else LINGER)
+                        self._stop.wait(pace.pause)
                 else:
                     rang = self._bell.wait(self._settings.poll)
                     self._stop.wait(min(LINGER + YIELD * empty, MOST_YIELD))

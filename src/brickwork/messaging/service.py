@@ -17,6 +17,7 @@ from brickwork.messaging.dead import DeadLetters, DeadLettersGrew
 from brickwork.messaging.envelope import CloudEvent
 from brickwork.messaging.event import Event
 from brickwork.messaging.handler import subscriptions_of
+from brickwork.messaging.handover import HandOver
 from brickwork.messaging.meters import Meters
 from brickwork.messaging.models import DeliveryRow
 from brickwork.messaging.outbox import Outbox
@@ -45,7 +46,9 @@ class Messaging:
         self.dead = DeadLetters(platform.database, self.catalogue, settings, self.bell, platform.require)
         self._meters = Meters(platform.metrics, platform.database)
         self.consumer = Consumer(platform, self.catalogue, self.dead, self.bell, self._cause, self._meters)
-        self._outbox = Outbox(platform.database, self.catalogue, settings)
+        straight = settings.handover and settings.backend != "sql"
+        self.handover = HandOver(platform.database, lambda: self.broker, self.bell, wanted=straight)
+        self._outbox = Outbox(platform.database, self.catalogue, settings, self.handover)
         self._broker: MessageBroker | None = None
         self._worker: Worker | None = None
         self.catalogue.add_event(DeadLettersGrew)
@@ -108,6 +111,7 @@ class Messaging:
 
         # straight from the database, whatever broker the settings name
         relay = self.relay([], broker=SqlBroker(self._platform, self.settings))
+        relay.mend()
         done = handled = 0
         while handled < most:
             parcels = [parcel for queue in self.queues() for parcel in relay.take(queue, BATCH)]
@@ -144,6 +148,7 @@ class Messaging:
     def close(self) -> None:
         if self._worker is not None:
             self._worker.stop()
+        self.handover.close()
         self.bell.close()
         if self._broker is not None:
             self._broker.close()
@@ -152,3 +157,7 @@ class Messaging:
 
     def _before_commit(self, transaction: "Transaction") -> None:
         self._outbox.write(transaction, self._cause.get())
+
+    def _after_commit(self, transaction: "Transaction") -> None:
+        if self._outbox.committed(transaction):
+            self.bell.ring()

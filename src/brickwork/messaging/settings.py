@@ -1,8 +1,13 @@
 """The `[messaging]` section."""
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
 from brickwork.kernel.component import ComponentSettings
+
+if TYPE_CHECKING:
+    from brickwork.messaging.handler import Subscription
 
 
 class MessagingSettings(ComponentSettings):
@@ -20,6 +25,8 @@ class MessagingSettings(ComponentSettings):
     #: Messages (of one or more events) in one queue of the broker up to which more are handed over; the rest waits in the
     #: database.
     window: int = Field(default=200, ge=1)
+    #: Whether the process that publishes hands events to a broker that is a server; else all of them go by the workers' relays.
+    handover: bool = True
     #: Seconds between looks at the database where no signal comes.
     poll: float = Field(default=1.0, gt=0)
     #: Dead letters of a tenant and subscription at which `message.dead_letters_grew` is published (again at each doubling).
@@ -28,3 +35,7 @@ class MessagingSettings(ComponentSettings):
     dead_letter_days: int = Field(default=90, ge=1)
     #: Largest event in bytes of JSON.
     max_event_bytes: int = Field(default=1_048_576, ge=1024)
+
+    def lease(self, *wanting: "Subscription") -> float:
+        """Seconds after which a delivery to one of these that a broker carries is taken for lost."""
+        return self.redelivery + max((subscription.timeout for subscription in wanting), default=0.0)

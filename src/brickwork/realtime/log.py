@@ -48,7 +48,7 @@ class Log:
         """Store a message with `transaction`, in the round trip of its commit."""
         text = orjson.dumps(data, default=str).decode()
         values = {"topic": topic, "kind": kind, "data": text, "at": self._database.clock.now()}
-        transaction.last.append(lambda t: _INSERT.send(t, values))
+        transaction.last.append(_INSERT.bound(transaction, values))
 
     def number(self) -> int:
         """Number what was committed since the last time; how many."""

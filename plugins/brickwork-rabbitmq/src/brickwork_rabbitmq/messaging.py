@@ -14,6 +14,7 @@ from brickwork.errors import UnavailableError
 from brickwork.kernel.component import Health
 from brickwork.messaging.bundle import Bundle, Part, bundled
 from brickwork.messaging.port import Parcel, Unreadable
+from brickwork_rabbitmq.policy import Policies
 from brickwork_rabbitmq.publisher import Outgoing, Publisher
 from brickwork_rabbitmq.settings import RabbitmqMessagingSettings
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from brickwork.kernel.platform import Platform
 
+_NOT_FOUND = 404
 _LOST = (pika.exceptions.AMQPError, OSError, AssertionError)
 
 
@@ -34,22 +36,28 @@ class RabbitmqMessageBroker:
         self._settings = settings
         self.window: int = platform.settings.messaging.window
         self.parameters = pika.URLParameters(settings.url)
+        url = settings.management_url
+        self._policies = None if url is None else Policies(url, self.parameters.virtual_host)
         self._publisher = Publisher(self.parameters, settings.confirm_timeout)
 
     def setup(self, queues: Sequence[str]) -> list[str]:
         dead = f"{self._settings.prefix}.dead"
-        arguments = {
-            "x-queue-type": "quorum",
-            "x-dead-letter-exchange": dead,
-            "x-delivery-limit": self._settings.delivery_limit,
-        }
+        limits: dict[str, Any] = {"dead-letter-exchange": dead, "delivery-limit": self._settings.delivery_limit}
+        policies = self._policies
+        arguments: dict[str, Any] = {"x-queue-type": "quorum"}
+        if policies is None:
+            arguments |= {f"x-{name}": value for name, value in limits.items()}
         with self._channel() as channel:
             channel.exchange_declare(dead, exchange_type="fanout", durable=True)
             channel.queue_declare(dead, durable=True, arguments={"x-queue-type": "quorum"})
             channel.queue_bind(dead, dead)
             for queue in queues:
-                channel.queue_declare(self.name(queue), durable=True, arguments=arguments)
+                if policies is None or not self._exists(self.name(queue)):
+                    channel.queue_declare(self.name(queue), durable=True, arguments=arguments)
         declared = [f"quorum queue {self.name(queue)}" for queue in sorted(queues)]
+        if policies is not None:
+            name = policies.put(self._settings.prefix, limits)
+            declared.append(f"policy {name}: " + ", ".join(f"{key} {value}" for key, value in limits.items()))
         return [f"exchange and quorum queue {dead} for dead letters", *declared]
 
     def send(self, parcels: Sequence[Parcel]) -> None:
@@ -74,6 +82,17 @@ class RabbitmqMessageBroker:
     def name(self, queue: str) -> str:
         """The name of a queue on the server."""
         return f"{self._settings.prefix}.{queue}"
+
+    def _exists(self, name: str) -> bool:
+        """Whether there is such a queue, with whatever arguments: one from before the policy keeps its own."""
+        with self._channel() as channel:  # of its own, since the answer that there is none closes it
+            try:
+                channel.queue_declare(name, passive=True)
+            except pika.exceptions.ChannelClosedByBroker as error:
+                if error.reply_code == _NOT_FOUND:
+                    return False
+                raise
+        return True
 
     def _outgoing(self, bundle: Sequence[Parcel]) -> Outgoing:
         """CloudEvents' JSON batch format; the headers tell whose each event is, and how many bytes it has."""

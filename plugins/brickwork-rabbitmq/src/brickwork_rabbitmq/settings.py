@@ -17,5 +17,8 @@ class RabbitmqMessagingSettings(ComponentSettings):
     prefetch: int = Field(default=20, ge=1, le=65_535)
     #: Deliveries after which the server moves a message to the dead-letter queue.
     delivery_limit: int = Field(default=10, ge=1)
+    #: The management plugin with a user who may set policies, as http://guest:guest@127.0.0.1:15672. With it, dead-letter
+    #: exchange and delivery limit are a policy, which can be changed while queues exist; without it, arguments of new queues.
+    management_url: str | None = Field(default=None, pattern=r"^https?://")
     #: Seconds to wait for the server's confirmation.
     confirm_timeout: float = Field(default=10.0, gt=0)

@@ -37,4 +37,11 @@ def brickwork_backends() -> Sequence[Backend]:
             summary="Rate limits over all machines",
             settings=RedisSettings,
         ),
+        Backend(
+            port="gateway",
+            name="redis",
+            factory="brickwork_redis.breaker:RedisBreakers",
+            summary="Circuits that all machines share",
+            settings=RedisSettings,
+        ),
     ]

@@ -6,7 +6,7 @@ from brickwork.kernel.component import ComponentSettings
 
 
 class RedisSettings(ComponentSettings):
-    """What every backend on Redis needs: `[cache.redis]`, `[locks.redis]`, `[limits.redis]`."""
+    """What every backend on Redis needs: `[cache.redis]`, `[locks.redis]`, `[limits.redis]`, `[gateway.redis]`."""
 
     url: str = "redis://127.0.0.1:6379/0"
     #: Begins every key.

@@ -5,8 +5,7 @@ travels in the same round trip as BEGIN, so a connection pool can't carry it ove
 once it was used in a session, hence the NULLIF in the policies.
 """
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import md5
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from brickwork.data.guard import UNSCOPED, Scope
 from brickwork.data.models import SYSTEM_TENANT, is_audited
-from brickwork.data.port import PATIENCE, Engines
+from brickwork.data.port import PATIENCE, Bound, Engines
 from brickwork.errors import (
     BrickworkError,
     BrokenReferenceError,
@@ -28,6 +27,7 @@ from brickwork.errors import (
     ImmutableError,
     MissingDependencyError,
     StorageFullError,
+    TransactionError,
     UnavailableError,
     UnsafeRoleError,
     ValidationError,
@@ -64,6 +64,9 @@ BEGIN RAISE EXCEPTION 'brickwork: append-only' USING ERRCODE = 'BW001'; END $$;
 """,
 )
 
+#: Statements that go out in one message.
+_MESSAGE = 500
+
 _NOTE = text("SELECT brickwork_note(:tenant_id, :at, :actor, :action, :entity, :record_id, :after, :reason, :correlation_id)")
 
 
@@ -75,10 +78,10 @@ class PostgresBackend:
 
     def __init__(self, url: URL, *, busy_timeout: float = 5.0, pool_size: int = 8) -> None:
         try:
-            import psycopg
+            from brickwork.data.backends.postgresql_message import Message
         except ImportError:
             raise MissingDependencyError("psycopg", "postgres") from None
-        self._literal = psycopg.sql.Literal
+        self._message = Message
         self.url = url.set(drivername="postgresql+psycopg")
         self._timeout = busy_timeout
         self._pool_size = pool_size
@@ -93,22 +96,51 @@ class PostgresBackend:
             pool_timeout=self._timeout,
             json_serializer=_dump,
             json_deserializer=orjson.loads,
-            connect_args={"connect_timeout": 10, "options": f"-c lock_timeout={int(self._timeout * 1000)} -c timezone=UTC"},
+            connect_args={
+                "connect_timeout": 10,
+                "client_encoding": "utf8",
+                "options": f"-c lock_timeout={int(self._timeout * 1000)} -c timezone=UTC",
+            },
         )
         return Engines(engine, engine)
 
-    def begin(self, connection: Connection, scope: Scope, stamp: str, *, readonly: bool, wait: bool = True) -> None:
-        driver: Any = connection.connection.driver_connection
-        tenant = SYSTEM_TENANT if scope.system else scope.tenant or ""
-        begin, settings = ("BEGIN READ ONLY", {"tenant": tenant}) if readonly else ("BEGIN", {"tenant": tenant, "stamp": stamp})
-        if driver.pgconn.pipeline_status:  # inside `together`
-            driver.execute(begin)
-            calls = ", ".join(f"set_config('brickwork.{name}', %s, true)" for name in settings)
-            driver.execute(f"SELECT {calls}", list(settings.values()))
-        else:
-            literals = {name: self._literal(value).as_string(driver) for name, value in settings.items()}
-            calls = ", ".join(f"set_config('brickwork.{name}', {literal}, true)" for name, literal in literals.items())
-            driver.execute(f"{begin}; SELECT {calls}")
+    def begin(
+        self,
+        connection: Connection,
+        scope: Scope,
+        stamp: str,
+        *,
+        readonly: bool,
+        wait: bool = True,
+        first: Callable[[], Bound] | None = None,
+    ) -> Bound | None:
+        message = self._message(connection.connection.driver_connection)
+        message.add("BEGIN READ ONLY" if readonly else "BEGIN")
+        settings = {"tenant": SYSTEM_TENANT if scope.system else scope.tenant or ""}
+        if not readonly:
+            settings["stamp"] = stamp
+        calls = ", ".join(f"set_config('brickwork.{name}', {message.literal(value)}, true)" for name, value in settings.items())
+        message.add(f"SELECT {calls}")
+        opened = None if first is None else message.bind(first())
+        message.send()
+        return opened
+
+    def run(self, connection: Connection, statements: Sequence[Bound]) -> None:
+        for start in range(0, len(statements), _MESSAGE):
+            message = self._message(connection.connection.driver_connection)
+            for statement in statements[start : start + _MESSAGE]:
+                message.bind(statement)
+            message.send()
+
+    def commit(self, connection: Connection, last: Sequence[Bound]) -> None:
+        many = len(last) - len(last) % _MESSAGE
+        self.run(connection, last[:many])
+        message = self._message(connection.connection.driver_connection)
+        for statement in last[many:]:
+            message.bind(statement)
+        message.add("COMMIT")
+        if message.send() != b"COMMIT":
+            raise TransactionError("a statement of this transaction failed without being noticed, so nothing of it was kept")
 
     def stamp(self, connection: Connection, scope: Scope, stamp: str) -> None:
         settings = {"tenant": SYSTEM_TENANT if scope.system else scope.tenant or "", "stamp": stamp}
@@ -190,11 +222,6 @@ class PostgresBackend:
         with engines.write.connect() as connection:
             driver: Any = connection.connection.driver_connection
             driver.execute(f'NOTIFY "{channel}"')
-
-    def together(self, connection: Connection) -> AbstractContextManager[Any]:
-        driver: Any = connection.connection.driver_connection
-        pipeline: AbstractContextManager[Any] = driver.pipeline()
-        return pipeline
 
     def lock_schema(self, connection: Connection) -> None:
         # who migrates may take longer than a lock is waited for otherwise; tables are waited for no longer than before

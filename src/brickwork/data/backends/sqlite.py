@@ -8,7 +8,6 @@ brickwork registers on its connections, so a connection from elsewhere cannot wr
 import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from threading import Event
 from time import monotonic, sleep
@@ -23,7 +22,7 @@ from sqlalchemy.pool import QueuePool
 from brickwork.data.audit import insert_entry
 from brickwork.data.guard import Scope
 from brickwork.data.models import SYSTEM_TENANT, is_audited
-from brickwork.data.port import Engines
+from brickwork.data.port import Bound, Engines
 from brickwork.errors import (
     BrickworkError,
     BrokenReferenceError,
@@ -80,13 +79,33 @@ class SqliteBackend:
         read = self._engine(pool_size=self._pool_size, pragmas=("query_only = on",))
         return Engines(read, write)
 
-    def begin(self, connection: Connection, scope: Scope, stamp: str, *, readonly: bool, wait: bool = True) -> None:
+    def begin(
+        self,
+        connection: Connection,
+        scope: Scope,
+        stamp: str,
+        *,
+        readonly: bool,
+        wait: bool = True,
+        first: Callable[[], Bound] | None = None,
+    ) -> Bound | None:
         self.stamp(connection, scope, stamp)
         driver: Any = connection.connection.driver_connection
         if readonly:
             driver.execute("BEGIN")
         else:
             self._begin_write(driver, wait=wait)
+        return None if first is None else _run(driver, first())
+
+    def run(self, connection: Connection, statements: Sequence[Bound]) -> None:
+        driver: Any = connection.connection.driver_connection
+        for statement in statements:
+            _run(driver, statement)
+
+    def commit(self, connection: Connection, last: Sequence[Bound]) -> None:
+        self.run(connection, last)
+        driver: Any = connection.connection.driver_connection
+        driver.commit()
 
     def _begin_write(self, driver: Any, *, wait: bool) -> None:
         """Become the one writer. SQLite's own busy handler sleeps up to 100 ms between two looks; writes take less than one."""
@@ -158,9 +177,6 @@ class SqliteBackend:
 
     def signal(self, engines: Engines, channel: str) -> None:
         """Listeners notice every commit."""
-
-    def together(self, connection: Connection) -> AbstractContextManager[None]:
-        return nullcontext()
 
     def lock_schema(self, connection: Connection) -> None:
         """The transaction has begun with BEGIN IMMEDIATE, which admits one writer."""
@@ -361,3 +377,11 @@ def _dialect() -> Any:
 
 
 _DIALECT = _dialect()
+
+
+def _run(driver: Any, statement: Bound) -> Bound:
+    cursor = driver.execute(statement.sql, statement.values)
+    if cursor.description:
+        statement.numbers = [row[0] for row in cursor.fetchall()]
+    statement.count = cursor.rowcount
+    return statement

@@ -22,6 +22,7 @@ CREATE INDEX IF NOT EXISTS tally_until ON tally (until);
 """
 _PACE = "INSERT INTO pace VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET even = excluded.even"
 _TALLY = "INSERT INTO tally VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET used = excluded.used, until = excluded.until"
+_MEND = "UPDATE pace SET even = ? WHERE key = ?"
 #: Times count from here, the beginning of 2026, so that a double holds them to nanoseconds.
 _EPOCH = 1_767_225_600
 #: One in so many calls removes what no longer counts.
@@ -76,7 +77,11 @@ class EmbeddedLimits:
 
 def _ahead(connection: Connection, pace: Pace, now: float) -> float:
     row = connection.execute("SELECT even FROM pace WHERE key = ?", (pace.key,)).fetchone()
-    return max(0.0, float(row[0]) - now) if row else 0.0
+    ahead = max(0.0, float(row[0]) - now) if row else 0.0
+    if ahead > pace.most:  # no key is further ahead than its limit admits, unless the clock was set back since
+        ahead = pace.most
+        connection.execute(_MEND, (now + ahead, pace.key))
+    return ahead
 
 
 def _used(connection: Connection, count: Count, now: float) -> int | None:

@@ -3,14 +3,17 @@ where the broker has a server, `inject`."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from time import monotonic, sleep
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from brickwork.errors import UnavailableError
 from brickwork.kernel.platform import Platform
 from brickwork.messaging import Event, Parcel, Retry, handles
+from brickwork.messaging.models import DeliveryRow
 from brickwork.testing.plugin import PlatformMaker
 
 Inject = Callable[[str, bytes], None]
@@ -159,7 +162,7 @@ class BrokerContract:
         platform = make_platform(messaging={"poll": 0.1, "redelivery": 0.05, "in_server": False, **broker_section})
         calls = list[int]()
 
-        @handles(Knocked, name="slow", timeout=0.3, retry=Retry(attempts=1))
+        @handles(Knocked, name="slow", timeout=1.0, retry=Retry(attempts=1))
         def slow(platform: Platform, event: Knocked) -> None:
             calls.append(event.number)
             sleep(0.1)
@@ -226,6 +229,114 @@ class BrokerContract:
             until(lambda: len(working.messaging.dead.list().items) == 2)
             letters = working.messaging.dead.list().items
         assert {str(letter.event) for letter in letters} == {"{}", "\ufffd not a message"}
+
+    def test_a_publisher_hands_over_itself_once_the_broker_has_answered(self, platform: Platform, notes: Notes) -> None:
+        platform.messaging.broker.setup(platform.messaging.queues())
+        if platform.messaging.broker.local:
+            self.knock(platform, "front", 1)
+            assert self.stored(platform) == {"open": False, "bark": False}
+            return
+        self.answered(platform)
+        self.knock(platform, "front", 1)
+        assert self.stored(platform) == {"open": True, "bark": False}  # who wants order gets it from a relay
+        until(lambda: platform.messaging.broker.depth("default") == 1)
+        with platform.context(tenant="alpha", actor="user:kim"), platform.transaction():
+            platform.messaging.send("open", Knocked(door="later", number=2), at=platform.clock.now() + timedelta(hours=1))
+        worker = platform.messaging.worker(threads=3)
+        worker.start()
+        try:
+            until(lambda: sum(platform.messaging.backlog().values()) == 1 and self.barked == [1])
+        finally:
+            worker.stop(10)
+        assert notes.seen == [("front", 1)]
+
+    def test_a_publisher_gives_back_what_it_cannot_hand_over(self, platform: Platform, notes: Notes) -> None:
+        platform.messaging.broker.setup(platform.messaging.queues())
+        if platform.messaging.broker.local:
+            return  # nothing is handed over
+        self.answered(platform)
+        send, refused = platform.messaging.broker.send, list[Parcel]()
+
+        def refuse(parcels: Any) -> None:
+            refused.extend(parcels)
+            raise UnavailableError("away")
+
+        platform.messaging.broker.send = refuse  # type: ignore[method-assign]
+        self.knock(platform, "front", 1)
+        until(lambda: refused and not any(self.stored(platform).values()))
+        assert not platform.messaging.handover.admits(platform.messaging.catalogue.subscriptions["open"], 0)
+        platform.messaging.broker.send = send  # type: ignore[method-assign]
+        worker = platform.messaging.worker(threads=3)
+        worker.start()
+        try:
+            until(lambda: not platform.messaging.backlog())
+        finally:
+            worker.stop(10)
+        assert notes.seen == [("front", 1)]
+
+    def test_what_a_publisher_took_with_it_comes_when_its_lease_ends(self, platform: Platform, notes: Notes) -> None:
+        platform.messaging.broker.setup(platform.messaging.queues())
+        if platform.messaging.broker.local:
+            return  # nothing is handed over
+        self.answered(platform)
+        platform.messaging.handover.add = lambda parcels: None  # type: ignore[method-assign] # as if it were killed here
+        self.knock(platform, "front", 1)
+        worker = platform.messaging.worker(threads=3)
+        worker.start()
+        try:
+            until(lambda: not platform.messaging.backlog())
+        finally:
+            worker.stop(10)
+        assert notes.seen == [("front", 1)]
+
+    def test_closing_sends_what_is_still_to_be_handed_over(self, platform: Platform) -> None:
+        platform.messaging.broker.setup(platform.messaging.queues())
+        if platform.messaging.broker.local:
+            return  # nothing is handed over
+        self.answered(platform)
+        self.knock(platform, "front", *range(40))
+        platform.messaging.handover.close()
+        sent = platform.messaging.broker.depth("default")
+        until(lambda: 0 < platform.messaging.broker.depth("default") == sent)
+        self.knock(platform, "front", 40)
+        with platform.system_context(reason="test"), platform.transaction() as transaction:
+            taken = select(DeliveryRow.event).where(DeliveryRow.taken)
+            assert len(transaction.execute(taken).all()) == 40
+
+    def test_a_publisher_leaves_to_the_relays_what_a_full_queue_has_no_room_for(
+        self, make_platform: PlatformMaker, broker_section: Mapping[str, Any]
+    ) -> None:
+        platform = make_platform(messaging={"window": 3, "in_server": False, **broker_section})
+
+        @handles(Knocked, name="open")
+        def open_(platform: Platform, event: Knocked) -> None: ...
+
+        platform.messaging.subscribe(open_)
+        platform.messaging.broker.setup(["default"])
+        if platform.messaging.broker.local:
+            return  # nothing is handed over
+        self.answered(platform)
+
+        def left() -> bool:
+            """Publish without a pause, until one is left."""
+            self.knock(platform, "front", 1)
+            with platform.system_context(reason="test"), platform.transaction() as transaction:
+                kept = select(DeliveryRow.id).where(DeliveryRow.taken.is_(False))
+                return transaction.execute(kept).first() is not None
+
+        until(left)
+        assert platform.messaging.broker.depth("default") >= 3
+
+    def answered(self, platform: Platform) -> None:
+        """Wait until the publisher knows that the broker is there."""
+        wanted = platform.messaging.catalogue.subscriptions["open"]
+        until(lambda: platform.messaging.handover.admits(wanted, 0))
+
+    def stored(self, platform: Platform) -> dict[str, bool]:
+        """Whether the delivery to each handler is taken, in the database."""
+        with platform.system_context(reason="test"), platform.transaction() as transaction:
+            rows: Any = transaction.execute(select(DeliveryRow.subscription, DeliveryRow.taken)).all()
+        return {name: bool(taken) for name, taken in rows}
 
     def test_health_tells_that_it_answers(self, platform: Platform) -> None:
         assert platform.messaging.broker.health().ok

@@ -4,11 +4,14 @@ A backend's tests subclass `DatabaseContract` and give it the fixture `ward`: a 
 tables of `brickwork.testing.ward`. What a backend declares as a capability must be there; what it doesn't must be absent.
 """
 
+from typing import Any
+
 import pytest
-from sqlalchemy import text
+from sqlalchemy import bindparam, delete, insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from brickwork.data.guard import UNSCOPED
+from brickwork.data.prepared import Prepared
 from brickwork.errors import (
     BrickworkError,
     BrokenReferenceError,
@@ -22,6 +25,20 @@ from brickwork.kernel.ids import uuid7
 from brickwork.kernel.platform import Platform
 from brickwork.testing.ward import Patient, Tag, Visit
 
+_tag: Any = Tag.__table__
+_ADD = Prepared(
+    insert(_tag).values(
+        tenant_id=bindparam("tenant_id", type_=_tag.c.tenant_id.type),
+        id=bindparam("id", type_=_tag.c.id.type),
+        name=bindparam("name", type_=_tag.c.name.type),
+    )
+)
+_END = Prepared(
+    delete(_tag).where(
+        _tag.c.tenant_id == bindparam("tenant", type_=_tag.c.tenant_id.type),
+        _tag.c.name == bindparam("name", type_=_tag.c.name.type),
+    )
+)
 ALPHA, BETA = Context(tenant="alpha", actor="user:a"), Context(tenant="beta", actor="user:b")
 
 
@@ -158,3 +175,35 @@ class DatabaseContract:
             else:
                 with pytest.raises(DatabaseBusyError), ward.database.impatient(), ward.database.begin(ALPHA):
                     pass
+
+    def test_statements_that_travel_with_a_transaction_are_a_part_of_it(self, ward: Platform) -> None:
+        names = ["plain", "o'clock; DROP TABLE ward_tag --", "back\\slash'", "100 %s %(name)s", "ümläut ☃", ""]
+        with ward.database.begin(ALPHA) as transaction:
+            transaction.last += [_ADD.bound(transaction, {"id": uuid7(), "name": name}) for name in names]
+        with ward.database.begin(ALPHA, first=lambda t: _END.bound(t, {"name": "plain"})) as transaction:
+            assert transaction.opened is not None
+            assert transaction.opened.count == 1
+        with ward.database.begin(BETA, first=lambda t: _END.bound(t, {"name": ""})) as transaction:
+            assert transaction.opened is not None
+            assert transaction.opened.count == 0
+        assert self.tags(ward) == sorted(names[1:])
+
+    def test_what_travels_with_a_commit_and_fails_leaves_nothing(self, ward: Platform) -> None:
+        with pytest.raises(DuplicateError), ward.database.begin(ALPHA) as transaction:
+            transaction.session.add(Patient(name="x"))
+            transaction.last += [_ADD.bound(transaction, {"id": uuid7(), "name": name}) for name in ("a", "b", "b", "c")]
+        assert self.tags(ward) == []
+        with ward.database.begin(ALPHA) as transaction:  # the connection is fit for the next
+            assert transaction.session.query(Patient).count() == 0
+            transaction.last.append(_ADD.bound(transaction, {"id": uuid7(), "name": "a"}))
+        assert self.tags(ward) == ["a"]
+
+    def test_very_many_may_travel_with_a_commit(self, ward: Platform) -> None:
+        with ward.database.begin(ALPHA) as transaction:
+            transaction.last += [_ADD.bound(transaction, {"id": uuid7(), "name": f"{n:04}"}) for n in range(1501)]
+        assert self.tags(ward) == [f"{n:04}" for n in range(1501)]
+
+    def tags(self, ward: Platform) -> list[str]:
+        """The names of alpha's tags."""
+        with ward.database.begin(ALPHA, readonly=True) as transaction:
+            return sorted(transaction.session.scalars(select(Tag.name)))

@@ -1,0 +1,1 @@
+"""Backends of the gateway that ship with the core."""
