@@ -28,6 +28,7 @@ def test_each_component_has_its_own_version_table_and_is_at_its_head(platform):
         "entities",
         "eventstore",
         "federation",
+        "oauth",
         "flags",
         "gateway",
         "jobs",

@@ -65,7 +65,7 @@ def identify(auth: "Auth", headers: Mapping[str, str], method: str) -> Identity 
         scheme, _, token = shown.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise UnauthenticatedError("Authorization takes a bearer token (RFC 6750)")
-        return _bearer(auth, token.strip())
+        return _bearer(auth, token.strip(), headers)
     cookie = read_cookie(headers, cookie_name(auth.settings, headers))
     if cookie is None:
         return None
@@ -74,7 +74,7 @@ def identify(auth: "Auth", headers: Mapping[str, str], method: str) -> Identity 
     return _session(auth, cookie)
 
 
-def _bearer(auth: "Auth", token: str) -> Identity:
+def _bearer(auth: "Auth", token: str, headers: Mapping[str, str]) -> Identity:
     if token.startswith("bwk_"):
         tenant, key = auth.keys.find(token)
         access = auth.policies.access(tenant, key.subject)
@@ -82,6 +82,10 @@ def _bearer(auth: "Auth", token: str) -> Identity:
         return Identity(key.subject, tenant, narrowed, frozenset(access.subject.roles), key=str(key.id))
     if token.startswith("bws_"):
         return _session(auth, token)
+    for recognise in auth.recognisers:
+        identity = recognise(token, headers)
+        if identity is not None:
+            return identity
     raise UnauthenticatedError("the token is not one of ours")
 
 

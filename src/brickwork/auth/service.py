@@ -1,6 +1,6 @@
 """`platform.auth`: who is calling, and what they may do."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from brickwork.kernel.platform import Platform
 
 _WHERE = "auth"
+#: Says who shows a bearer token, given the request's headers; see `Auth.accept_bearer`.
+Recogniser = Callable[[str, Mapping[str, str]], Identity | None]
 
 
 class Auth:
@@ -61,6 +63,7 @@ class Auth:
         self.groups = Groups(self)
         self.roles = Roles(self, permissions)
         self.shares = Shares(self)
+        self.recognisers: list[Recogniser] = []
 
     @property
     def current(self) -> Context:
@@ -75,6 +78,11 @@ class Auth:
     def identify(self, headers: Mapping[str, str], method: str = "GET") -> Identity | None:
         """Who calls, by the headers of a request (lower-case names); None where nothing was shown."""
         return identify(self, headers, method)
+
+    def accept_bearer(self, recognise: Recogniser) -> None:
+        """Let `recognise(token, headers)` say who shows a bearer token of another kind. It returns None for what is none of its
+        own, and raises `UnauthenticatedError` for what is and isn't good."""
+        self.recognisers.append(recognise)
 
     def nobody(self) -> Nobody:
         """The access of a caller who has shown nothing."""

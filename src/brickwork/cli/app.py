@@ -23,6 +23,7 @@ from brickwork.cli import (
     limits,
     messaging,
     new,
+    oauth,
     observe,
     rpc,
     serving,
@@ -49,6 +50,7 @@ app.add_typer(messaging.dead, name="dead")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(cache.app, name="cache")
 app.add_typer(flags.app, name="flags")
+app.add_typer(oauth.app, name="oauth")
 app.add_typer(gateway.app, name="gateway")
 app.add_typer(limits.app, name="limits")
 app.add_typer(observe.app, name="observe")

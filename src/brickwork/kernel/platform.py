@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from brickwork.limits import Limits
     from brickwork.locks import Locks
     from brickwork.messaging import Messaging
+    from brickwork.oauth import OAuth
     from brickwork.realtime import Realtime
     from brickwork.rpc.service import Rpc
 
@@ -56,6 +57,7 @@ BUILTIN = (
     "brickwork.messaging.component",
     "brickwork.auth.component",
     "brickwork.federation.component",
+    "brickwork.oauth.component",
     "brickwork.jobs.component",
     "brickwork.eventstore.component",
     "brickwork.entities.component",
@@ -226,6 +228,10 @@ class Platform:
     @property
     def federation(self) -> "Federation":
         return cast("Federation", self.get("federation"))
+
+    @property
+    def oauth(self) -> "OAuth":
+        return cast("OAuth", self.get("oauth"))
 
     @property
     def jobs(self) -> "Jobs":

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("brickwork.web")
 
 _WANTED = frozenset(
-    (b"authorization", b"cookie", b"host", b"origin", b"sec-fetch-site", b"user-agent", b"x-correlation-id", b"traceparent",
-     b"if-match", b"if-none-match", b"idempotency-key", b"content-type", b"content-length", b"accept-language")
+    (b"authorization", b"client-cert", b"cookie", b"host", b"origin", b"sec-fetch-site", b"user-agent", b"x-correlation-id",
+     b"traceparent", b"if-match", b"if-none-match", b"idempotency-key", b"content-type", b"content-length", b"accept-language")
 )  # fmt: skip
 
 

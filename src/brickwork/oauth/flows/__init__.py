@@ -1,0 +1,1 @@
+"""The grants: ways to come by a token."""
