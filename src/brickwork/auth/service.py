@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _WHERE = "auth"
 #: Says who shows a bearer token, given the request's headers; see `Auth.accept_bearer`.
 Recogniser = Callable[[str, Mapping[str, str]], Identity | None]
+#: Ends what a person has begun, in a transaction of the system's, for a reason; see `Auth.end_with_sessions`.
+Ending = Callable[["Transaction", UUID, str], None]
 
 
 class Auth:
@@ -64,6 +66,7 @@ class Auth:
         self.roles = Roles(self, permissions)
         self.shares = Shares(self)
         self.recognisers: list[Recogniser] = []
+        self.endings: list[Ending] = []
 
     @property
     def current(self) -> Context:
@@ -83,6 +86,11 @@ class Auth:
         """Let `recognise(token, headers)` say who shows a bearer token of another kind. It returns None for what is none of its
         own, and raises `UnauthenticatedError` for what is and isn't good."""
         self.recognisers.append(recognise)
+
+    def end_with_sessions(self, end: Ending) -> None:
+        """Let `end(transaction, user, reason)` run where a person's sessions end because the password was changed or the person
+        was disabled: whoever knew the old password must be left with nothing."""
+        self.endings.append(end)
 
     def nobody(self) -> Nobody:
         """The access of a caller who has shown nothing."""

@@ -236,6 +236,20 @@ class Sessions:
         """End these sessions, in a transaction of the system's; returns how many there were."""
         return len(self._drop(transaction, SessionRow.id.in_(ids)))
 
+    def hold(self, token: str) -> None:
+        """Let what the open transaction does for a session stand or fall with it: whatever ends the session waits for the
+        transaction, or has happened before. Raises `UnauthenticatedError` where it is over."""
+        with self._auth.system() as transaction:
+            mine = select(SessionRow.user_id).where(
+                SessionRow.tenant_id == SYSTEM_TENANT, SessionRow.digest == secret.digest(token)
+            )
+            user = transaction.execute(mine).scalar_one_or_none()
+            if user is not None:
+                self._admitted(transaction, user)
+                user = transaction.execute(mine).scalar_one_or_none()
+            if user is None:
+                raise UnauthenticatedError("the session is over; sign in again")
+
     def expire(self) -> int:
         """Forget sessions that are over."""
         now = self._auth.now()

@@ -90,7 +90,8 @@ class Users:
             return present(row) if row is not None else None
 
     def disable(self, id: UUID | str) -> None:
-        """Let the person in no more, anywhere, and end all sessions; keys of theirs work no more either."""
+        """Let the person in no more, anywhere, and end all sessions and what clients were allowed; keys of theirs work no more
+        either."""
         self._set_disabled(id, self._auth.now())
 
     def enable(self, id: UUID | str) -> None:
@@ -100,13 +101,13 @@ class Users:
     # -- passwords -----------------------------------------------------------------------------------------------------
 
     def set_password(self, id: UUID | str, password: str) -> None:
-        """Give the person a password, as an operator does. Ends all sessions."""
+        """Give the person a password, as an operator does. Ends all sessions, and what OAuth clients were allowed."""
         with self._auth.system(f"set the password of user {id}") as transaction:
             row = self._row(transaction, id, lock=True)
             self._replace(transaction, row, password)
 
     def change_password(self, id: UUID | str, old: str, new: str) -> None:
-        """As the person does it, who knows the old one; raises `UnauthenticatedError`. Ends all sessions."""
+        """As the person does it, who knows the old one; raises `UnauthenticatedError`. Ends as `set_password`."""
         with self._auth.system(readonly=True) as transaction:
             row = self._row(transaction, id)
             user, hashed = row.id, row.password
@@ -136,7 +137,7 @@ class Users:
                 transaction.publish(PasswordResetRequested(user=str(row.id), email=row.email, sealed=self._auth.seal(token)))
 
     def reset_password(self, token: str, password: str) -> User:
-        """Set a new password with a token that was sent; raises `UnauthenticatedError`. Ends all sessions."""
+        """Set a new password with a token that was sent; raises `UnauthenticatedError`. Ends as `set_password`."""
         with self._auth.system() as transaction:
             row = self._redeem(transaction, token, "reset")
             self._replace(transaction, row, password)
@@ -259,10 +260,15 @@ class Users:
 
     def _replace(self, transaction: "Transaction", row: UserRow, password: str) -> None:
         row.password = passwords.hash_password(self._checked(password, row.email, row.name))
-        self._auth.sessions.end_all(transaction, row.id)
+        self._end_all(transaction, row, "password changed")
         transaction.execute(delete(TokenRow).where(TokenRow.tenant_id == SYSTEM_TENANT, TokenRow.user_id == row.id,
                                                    TokenRow.purpose == "reset"))  # fmt: skip
         self.changed(transaction, row, "password")
+
+    def _end_all(self, transaction: "Transaction", row: UserRow, reason: str) -> None:
+        self._auth.sessions.end_all(transaction, row.id)
+        for end in self._auth.endings:
+            end(transaction, row.id, reason)
 
     def _checked(self, password: str, *about: str) -> str:
         return passwords.check(password, least=self._settings.password_length, about=(*about, self._settings.issuer))
@@ -271,7 +277,7 @@ class Users:
         with self._auth.system(f"{'enable' if at is None else 'disable'} user {id}") as transaction:
             row = self._row(transaction, id, lock=True)
             row.disabled_at = at
-            self._auth.sessions.end_all(transaction, row.id)
+            self._end_all(transaction, row, "person disabled")
             self._auth.policy_changed(transaction)
 
     def _token(self, transaction: "Transaction", user: UUID, purpose: str, lifetime: timedelta) -> str:

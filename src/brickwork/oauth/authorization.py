@@ -13,11 +13,12 @@ from brickwork.auth.permissions import PERMISSIONS
 from brickwork.oauth import pages, signin
 from brickwork.oauth.authentication import KnownClient
 from brickwork.oauth.flows.code import CodeGrant
+from brickwork.oauth.grants import SignedIn
 from brickwork.oauth.models import PushedRow
 from brickwork.oauth.redirects import form_target, is_claimed
 from brickwork.oauth.request import Answer, Pairs, Request, read_parameters
 from brickwork.oauth.scopes import IDENTITY, split
-from brickwork.oauth.visit import Person, Visit, encode
+from brickwork.oauth.visit import Visit, encode
 
 if TYPE_CHECKING:
     from brickwork.data import Transaction
@@ -109,7 +110,7 @@ def decide(visit: Visit) -> Answer:
             _use_up(visit, transaction, asked)
             answer = visit.oauth.server.create_authorization_response(asked.request, grant_user=None, grant=asked.grant)
             return _sent(visit, answer)
-        visit.oauth.grants.consent(transaction, asked.known.client, person.subject, asked.scopes)
+        visit.oauth.grants.consent(transaction, asked.known.client, person, asked.scopes)
         return _allow(visit, transaction, asked, person)
 
 
@@ -172,7 +173,7 @@ def _pushed(visit: Visit, transaction: "Transaction", digest: str, known: KnownC
     return list(row.parameters.items())
 
 
-def _too_old(visit: Visit, asked: Asked, person: Person) -> bool:
+def _too_old(visit: Visit, asked: Asked, person: SignedIn) -> bool:
     """Whether the person has to sign in again (OpenID Connect Core, 3.1.2.1: prompt and max_age)."""
     if visit.is_fresh(person, visit.data.get("signed_in")):
         return False
@@ -181,7 +182,7 @@ def _too_old(visit: Visit, asked: Asked, person: Person) -> bool:
     return asked.most_age is not None and (visit.oauth.now() - person.at).total_seconds() >= asked.most_age
 
 
-def _needs_consent(visit: Visit, transaction: "Transaction", asked: Asked, person: Person) -> bool:
+def _needs_consent(visit: Visit, transaction: "Transaction", asked: Asked, person: SignedIn) -> bool:
     """Whether the person is asked. An earlier consent counts where the answer can reach the client only: on a loopback port or a
     scheme anybody's app may listen (RFC 8252, 8.6)."""
     client = asked.known.client
@@ -191,7 +192,7 @@ def _needs_consent(visit: Visit, transaction: "Transaction", asked: Asked, perso
     return not client.trusted and not known
 
 
-def _allow(visit: Visit, transaction: "Transaction", asked: Asked, person: Person) -> Answer:
+def _allow(visit: Visit, transaction: "Transaction", asked: Asked, person: SignedIn) -> Answer:
     if not _use_up(visit, transaction, asked):
         return pages.problem(visit, "This request was answered already. Begin again at the application.")
     return _sent(visit, visit.oauth.server.create_authorization_response(asked.request, grant_user=person, grant=asked.grant))
@@ -205,7 +206,7 @@ def _use_up(visit: Visit, transaction: "Transaction", asked: Asked) -> bool:
     return bool(transaction.execute(mine).rowcount)
 
 
-def _consent_page(visit: Visit, asked: Asked, person: Person, text: str) -> Answer:
+def _consent_page(visit: Visit, asked: Asked, person: SignedIn, text: str) -> Answer:
     user = visit.oauth.tokens.about(person.subject, ["profile", "email"])
     return pages.page(
         visit, "consent", form=form_target(asked.redirect_uri), client=asked.known.client, person=user, request=text,

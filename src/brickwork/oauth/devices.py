@@ -8,9 +8,10 @@ from brickwork.limits.service import RateLimitedError
 from brickwork.oauth import pages, signin
 from brickwork.oauth.authorization import describe
 from brickwork.oauth.flows.device import user_digest
+from brickwork.oauth.grants import SignedIn
 from brickwork.oauth.models import DeviceRow
 from brickwork.oauth.request import Answer
-from brickwork.oauth.visit import Person, Visit, encode
+from brickwork.oauth.visit import Visit, encode
 
 if TYPE_CHECKING:
     from brickwork.data import Transaction
@@ -41,7 +42,7 @@ def answer(visit: Visit) -> Answer:
                       csrf=visit.csrf(person, f"device\n{user_digest(code)}"))  # fmt: skip
 
 
-def _decide(visit: Visit, person: Person, code: str) -> Answer:
+def _decide(visit: Visit, person: SignedIn, code: str) -> Answer:
     visit.check_csrf(person, f"device\n{user_digest(code)}")
     oauth = visit.oauth
     with oauth.database.transaction() as transaction:
@@ -51,7 +52,7 @@ def _decide(visit: Visit, person: Person, code: str) -> Answer:
             return _form(visit, person, code, "There is no such code, or its time is over.", 400)
         allowed = visit.data["decision"] == "allow"
         if allowed:
-            oauth.grants.consent(transaction, known[0], person.subject, row.scopes)
+            oauth.grants.consent(transaction, known[0], person, row.scopes)
             row.grant_id = oauth.grants.begin(transaction, known[0], person, row.scopes).id
         else:
             row.denied_at = oauth.now()
@@ -60,7 +61,7 @@ def _decide(visit: Visit, person: Person, code: str) -> Answer:
                       else f"{known[0].client_name} has been told that you don't want it.")  # fmt: skip
 
 
-def _form(visit: Visit, person: Person, code: str, message: str | None = None, status: int = 200) -> Answer:
+def _form(visit: Visit, person: SignedIn, code: str, message: str | None = None, status: int = 200) -> Answer:
     return pages.page(visit, "device", status=status, code=code, message=message, csrf=visit.csrf(person, "device"))
 
 

@@ -16,7 +16,7 @@ from brickwork.oauth.client import Client
 from brickwork.oauth.clients import present
 from brickwork.oauth.events import ConsentGiven, GrantRevoked, TokenReused
 from brickwork.oauth.models import ClientRow, ConsentRow, GrantRow, RefreshRow, RevocationRow
-from brickwork.oauth.once import insert_once
+from brickwork.oauth.once import insert_missing
 
 if TYPE_CHECKING:
     from brickwork.cache import Region
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class SignedIn:
-    """The person at the browser, when they signed in and by what means (RFC 8176)."""
+    """The person at the browser, when they signed in and by what means (RFC 8176); `token` is their session's."""
 
     subject: str
     at: datetime
     methods: tuple[str, ...] = ()
+    token: str = ""
 
 
 @attrs.frozen
@@ -105,7 +106,8 @@ class Grants:
     def begin(
         self, transaction: "Transaction", client: Client, person: SignedIn, wanted: Sequence[str], nonce: str | None = None
     ) -> GrantRow:
-        """A new grant, stored."""
+        """A new grant, stored. Raises `UnauthenticatedError` where the person's session is over meanwhile."""
+        self._hold(person)
         now = self._oauth.now()
         row = GrantRow(client_id=client.client_id, subject=person.subject, scopes=list(wanted), auth_time=person.at,
                        methods=list(person.methods), nonce=nonce, created_at=now,
@@ -124,8 +126,10 @@ class Grants:
         row = transaction.session.get(ConsentRow, (transaction.tenant, subject, client.client_id))
         return row is not None and scopes.within(wanted, row.scopes)
 
-    def consent(self, transaction: "Transaction", client: Client, subject: str, wanted: Sequence[str]) -> None:
-        """Remember that the person has allowed it."""
+    def consent(self, transaction: "Transaction", client: Client, person: SignedIn, wanted: Sequence[str]) -> None:
+        """Remember that the person has allowed it. Raises as `begin`."""
+        self._hold(person)
+        subject = person.subject
         row = transaction.session.get(ConsentRow, (transaction.tenant, subject, client.client_id))
         if row is None:
             row = ConsentRow(subject=subject, client_id=client.client_id, scopes=[])
@@ -138,10 +142,24 @@ class Grants:
         if row.revoked_at is not None:
             return
         row.revoked_at = self._oauth.now()
-        self._bar(transaction, f"grant:{row.id}")
+        self._bar(transaction, [(transaction.tenant, f"grant:{row.id}")])
         refreshes = update(RefreshRow).where(RefreshRow.tenant_id == transaction.tenant, RefreshRow.grant_id == row.id)
         transaction.execute(refreshes.values(successor=None))
         transaction.publish(GrantRevoked(grant=str(row.id), client=row.client_id, subject=row.subject, reason=reason))
+
+    def end_all(self, transaction: "Transaction", user: UUID, reason: str) -> None:
+        """Revoke all of a person's grants, in every tenant and with what was consented to, in a transaction of the system's. What
+        is published of it is the system's too."""
+        subject, now = f"user:{user}", self._oauth.now()
+        mine = update(GrantRow).where(GrantRow.subject == subject, GrantRow.revoked_at.is_(None)).values(revoked_at=now)
+        ended = transaction.execute(mine.returning(GrantRow.tenant_id, GrantRow.id, GrantRow.client_id)).all()
+        if ended:
+            self._bar(transaction, [(row.tenant_id, f"grant:{row.id}") for row in ended])
+            theirs = select(GrantRow.id).where(GrantRow.subject == subject, GrantRow.revoked_at == now)
+            transaction.execute(update(RefreshRow).where(RefreshRow.grant_id.in_(theirs)).values(successor=None))
+        transaction.execute(delete(ConsentRow).where(ConsentRow.subject == subject))
+        for row in ended:
+            transaction.publish(GrantRevoked(grant=str(row.id), client=row.client_id, subject=subject, reason=reason))
 
     def reused(self, transaction: "Transaction", id: UUID, kind: str) -> None:
         """Somebody showed a code or refresh token that was used: nobody can tell the thief from the owner, so both lose it."""
@@ -153,19 +171,19 @@ class Grants:
 
     def bar_token(self, transaction: "Transaction", jti: str) -> None:
         """Let one access token count no more."""
-        self._bar(transaction, f"jti:{jti}")
+        self._bar(transaction, [(transaction.tenant, f"jti:{jti}")])
 
     def revoke_client(self, transaction: "Transaction", row: ClientRow) -> None:
         """Let no token count that a client got before now."""
         row.epoch += 1
         live = (GrantRow.tenant_id == transaction.tenant, GrantRow.client_id == row.id, GrantRow.revoked_at.is_(None))
         transaction.execute(update(GrantRow).where(*live).values(revoked_at=self._oauth.now()))
-        self._oauth.auth.forget([f"oauth:client:{row.id}"])
+        self._forget([_tag(transaction.tenant, f"client:{row.id}")])
 
     def barred(self, tenant: str, jti: str, grant: str | None, client_id: str, epoch: object) -> bool:
         """Whether an access token was revoked, by itself or with its grant or client."""
         keys = [f"jti:{jti}", *([f"grant:{grant}"] if grant is not None else [])]
-        tags = [f"oauth:{key}" for key in (*keys, f"client:{client_id}")]
+        tags = [_tag(tenant, key) for key in (*keys, f"client:{client_id}")]
 
         def load() -> bool:
             with self._oauth.database.begin(Context(tenant=tenant), readonly=True) as transaction:
@@ -175,10 +193,25 @@ class Grants:
                 wanted = select(RevocationRow.key).where(RevocationRow.tenant_id == tenant, RevocationRow.key.in_(keys))
                 return transaction.execute(wanted.limit(1)).first() is not None
 
-        with self._oauth.contexts.use(Context(tenant=tenant)):
-            return bool(self._region.get_or_load(f"oauth:{jti}", load, tags=tags))
+        with self._oauth.contexts.use(Context(system=True)):  # what ends a person's grants ends those of all tenants
+            return bool(self._region.get_or_load(f"oauth:{tenant}:{jti}", load, tags=tags))
 
-    def _bar(self, transaction: "Transaction", key: str) -> None:
-        now = self._oauth.now()
-        insert_once(transaction, RevocationRow, key=key, expires_at=now + self._oauth.longest)
-        self._oauth.auth.forget([f"oauth:{key}"])
+    def _hold(self, person: SignedIn) -> None:
+        if person.token:
+            self._oauth.auth.sessions.hold(person.token)
+
+    def _bar(self, transaction: "Transaction", keys: Sequence[tuple[str, str]]) -> None:
+        """Let access tokens count no more; `keys` are tenants and what to bar there."""
+        over = self._oauth.now() + self._oauth.longest
+        insert_missing(
+            transaction, RevocationRow, [{"tenant_id": tenant, "key": key, "expires_at": over} for tenant, key in keys]
+        )
+        self._forget([_tag(tenant, key) for tenant, key in keys])
+
+    def _forget(self, tags: Sequence[str]) -> None:
+        with self._oauth.auth.system():
+            self._oauth.auth.forget(tags)
+
+
+def _tag(tenant: str, key: str) -> str:
+    return f"oauth:{tenant}:{key}"

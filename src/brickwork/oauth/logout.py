@@ -4,8 +4,9 @@ from authlib.common.urls import add_params_to_uri
 
 from brickwork.errors import UnauthenticatedError
 from brickwork.oauth import pages
+from brickwork.oauth.grants import SignedIn
 from brickwork.oauth.request import Answer, read_parameters
-from brickwork.oauth.visit import Person, Visit, encode
+from brickwork.oauth.visit import Visit, encode
 
 
 def answer(visit: Visit) -> Answer:
@@ -27,7 +28,7 @@ def _confirmed(visit: Visit) -> Answer:
     return _out(visit, person, dict(read_parameters(text.encode("ascii", "replace"))))
 
 
-def _out(visit: Visit, person: Person | None, data: dict[str, str]) -> Answer:
+def _out(visit: Visit, person: SignedIn | None, data: dict[str, str]) -> Answer:
     while person is not None:  # the pages' session, and the application's beside it
         visit.oauth.auth.sessions.end(person.token)
         person = visit.person()

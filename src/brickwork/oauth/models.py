@@ -63,7 +63,7 @@ class GrantRow(TenantScoped, Identified, Base):
     revoked_at: Mapped[datetime | None]
 
     __table_args__ = (
-        Index("ix_oauth_grant_subject", "tenant_id", "subject"),
+        Index("ix_oauth_grant_subject", "subject", "tenant_id"),
         Index("ix_oauth_grant_client_id", "tenant_id", "client_id"),
         Index("ix_oauth_grant_expires_at", "expires_at"),
     )
@@ -99,7 +99,11 @@ class RefreshRow(TenantScoped, Base):
     before: Mapped[str | None] = mapped_column(String(64))
     successor: Mapped[str | None] = mapped_column(Text, info=_SECRET)
 
-    __table_args__ = (Index("ix_oauth_refresh_expires_at", "expires_at"), _UNAUDITED)
+    __table_args__ = (
+        Index("ix_oauth_refresh_grant_id", "grant_id"),
+        Index("ix_oauth_refresh_expires_at", "expires_at"),
+        _UNAUDITED,
+    )
 
 
 class ConsentRow(TenantScoped, Base):
@@ -111,6 +115,8 @@ class ConsentRow(TenantScoped, Base):
     client_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     scopes: Mapped[list[Any]]
     at: Mapped[datetime]
+
+    __table_args__ = (Index("ix_oauth_consent_subject", "subject"),)
 
 
 class DeviceRow(TenantScoped, Base):

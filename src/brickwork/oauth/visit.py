@@ -24,13 +24,6 @@ JUST_NOW = timedelta(minutes=5)
 _CSRF, _MARK = "oauth-csrf", "oauth-signed-in"
 
 
-@attrs.frozen
-class Person(SignedIn):
-    """Somebody with a session, which `token` stands for."""
-
-    token: str = ""
-
-
 @attrs.define
 class Visit:
     """A request. `parameters` come from its query, or from the form of a POST; `rest` is what follows the endpoint's name."""
@@ -58,7 +51,7 @@ class Visit:
 
     # -- the person ----------------------------------------------------------------------------------------------------
 
-    def person(self) -> Person | None:
+    def person(self) -> SignedIn | None:
         """Who has signed in at this browser and works in this tenant. Whoever acts as somebody else can't allow anything in their
         name."""
         for token in self.tokens():
@@ -72,8 +65,8 @@ class Visit:
             with self.oauth.database.transaction(readonly=True) as transaction:
                 row = transaction.session.get(SignInRow, (self.issuer.tenant, kept.id))
             if row is None:
-                return Person(kept.actor, kept.created_at, (), token)
-            return Person(kept.actor, row.at, tuple(row.methods), token)
+                return SignedIn(kept.actor, kept.created_at, (), token)
+            return SignedIn(kept.actor, row.at, tuple(row.methods), token)
         return None
 
     def tokens(self) -> list[str]:
@@ -91,11 +84,11 @@ class Visit:
 
     # -- forms ---------------------------------------------------------------------------------------------------------
 
-    def csrf(self, person: Person, about: str) -> str:
+    def csrf(self, person: SignedIn, about: str) -> str:
         """What a form must bring to be this person's decision about just this."""
         return self.oauth.keyring.blind(self.issuer.tenant, _CSRF, f"{secret.digest(person.token)}\n{about}")
 
-    def check_csrf(self, person: Person, about: str) -> None:
+    def check_csrf(self, person: SignedIn, about: str) -> None:
         """Raise `PermissionDeniedError` unless the form comes from our page, shown to this person, about just this."""
         self.check_origin()
         shown = self.data.get("csrf", "").encode()
@@ -113,7 +106,7 @@ class Visit:
         """What tells that a browser comes straight from signing in, with this session."""
         return self.oauth.keyring.blind(self.issuer.tenant, _MARK, token)
 
-    def is_fresh(self, person: Person, mark: str | None) -> bool:
+    def is_fresh(self, person: SignedIn, mark: str | None) -> bool:
         """Whether the person has just signed in for this request."""
         return mark == self.mark(person.token) and self.oauth.now() < person.at + JUST_NOW
 
