@@ -50,7 +50,7 @@ def test_a_new_password_and_a_disabled_person_end_access_and_refresh_tokens_at_o
     assert error_of(world.refresh(made, body["refresh_token"])) == "invalid_grant"
     with world.context():
         assert world.platform.oauth.grants.list(f"user:{_kim(world)}") == []
-        [entry] = [one for one in world.platform.audit.entries(entity="oauth_grant", action="update").items]
+        [entry] = world.platform.audit.entries(entity="oauth_grant", action="update").items
     assert entry.after["revoked_at"]
 
 

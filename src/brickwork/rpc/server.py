@@ -14,16 +14,18 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from prometheus_client import Counter, Histogram
 
-from brickwork.errors import BrickworkError, CrossTenantError, SettingsError
+from brickwork.errors import BrickworkError, CrossTenantError, SettingsError, UnauthenticatedError
 from brickwork.kernel.context import Context, wandering
 from brickwork.kernel.ids import uuid7
 from brickwork.kernel.metrics import BUCKETS
+from brickwork.limits import Caller
 from brickwork.rpc.deadline import Commits, Deadline, until
 from brickwork.rpc.failure import DETAILS, code_of, details_of
 from brickwork.rpc.methods import Method
 from brickwork.rpc.settings import RpcSettings
-from brickwork.rpc.transport import is_loopback, pem
+from brickwork.rpc.transport import address_of, is_loopback, pem
 from brickwork.web.endpoint import PUBLIC, SIGNED_IN
+from brickwork.web.ratelimit import counted
 
 if TYPE_CHECKING:
     from brickwork.kernel.platform import Platform
@@ -187,24 +189,36 @@ class Server:
         deadline = Deadline(monotonic() + (longest if left is None else min(left, longest)), call.is_active)
         tracing = self._platform.tracing
         with tracing.span(method.path[1:], method.told, kind="server", parent=metadata):
-            context = self._context(method.mark.permission, metadata)
+            told: dict[str, str] = {}
+            try:
+                context = self._context(method, metadata, address_of(call.peer()), told)
+            finally:
+                call.set_trailing_metadata(tuple(told.items()))
             tracing.note(context)
             with self._platform.contexts.use(context), until(deadline):
                 yield deadline
 
-    def _context(self, permission: str, metadata: Mapping[str, str]) -> Context:
-        """The context of who calls: tenant and actor are the credential's, whatever else is said."""
-        auth = self._platform.auth
+    def _context(self, method: Method, metadata: Mapping[str, str], address: str, told: dict[str, str]) -> Context:
+        """The context of who calls, whose call was counted: tenant and actor are the credential's, whatever else is said. What
+        the answer tells of the count goes into `told`. Raises `RateLimitedError`."""
+        auth, permission = self._platform.auth, method.mark.permission
         correlation = metadata.get("x-correlation-id", "")
         if not (0 < len(correlation) <= 128 and correlation.isprintable()):
             correlation = str(uuid7())
         locale = metadata.get("accept-language", "en")[:35]
         shown = {"authorization": metadata["authorization"]} if "authorization" in metadata else {}
-        identity = None if permission == PUBLIC else auth.identify(shown, "POST")
+        count = partial(counted, self._platform, route=lambda: ("POST", method.path[1:].split("/")), told=told)
+        try:
+            identity = None if permission == PUBLIC else auth.identify(shown, "POST")
+        except UnauthenticatedError:
+            count(Caller(None, "anonymous", address=address))
+            raise
         if identity is None:
+            count(Caller(None, "anonymous", address=address))
             context = Context(None, "anonymous", correlation, locale, access=auth.nobody())
         else:
             context = identity.context(correlation, locale)
+            count(Caller(context.tenant, context.actor, identity.key, address))
         meant = metadata.get(TENANT)
         if meant is not None and meant != context.tenant and permission != PUBLIC:
             if context.actor == "anonymous":
@@ -236,7 +250,7 @@ class Server:
         code = code_of(error)
         self._count(method, code.name, began)
         if isinstance(error, BrickworkError) and code is not grpc.StatusCode.INTERNAL:
-            call.set_trailing_metadata(((DETAILS, details_of(error)),))
+            call.set_trailing_metadata((*(call.trailing_metadata() or ()), (DETAILS, details_of(error))))
             call.abort(code, error.message)
         log.error("call of %s failed", method.path, exc_info=error)
         call.abort(code, "something went wrong here; the correlation id finds it in the logs")

@@ -2,6 +2,7 @@
 
 import ipaddress
 from pathlib import Path
+from urllib.parse import unquote
 
 from brickwork.errors import SettingsError
 
@@ -12,6 +13,13 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def address_of(peer: str) -> str:
+    """The network address in how gRPC names the other side ("ipv4:192.0.2.1:50000", "ipv6:%5B::1%5D:50000"); empty for others,
+    such as sockets in the file system."""
+    kind, _, rest = unquote(peer).partition(":")
+    return rest.rpartition(":")[0].strip("[]") if kind in ("ipv4", "ipv6") else ""
 
 
 def pem(path: Path | str, name: str) -> bytes:
