@@ -66,7 +66,8 @@ class ClientAuthentication:
         self._oauth = oauth
 
     def client_of(self, request: "Request", *, public: bool = True) -> KnownClient:
-        """The client; raises Authlib's `InvalidClientError`. A `public` client shows its id and nothing else."""
+        """The client, whose requests are counted; raises Authlib's `InvalidClientError` and `RateLimitedError`. A `public` client
+        shows its id and nothing else."""
         ways = [way for way in (self._basic, self._posted, self._asserted) if way(request) is not None]
         if len(ways) > 1:  # RFC 6749, 2.3
             raise InvalidRequestError("The client shows who it is in more than one way.")
@@ -78,6 +79,9 @@ class ClientAuthentication:
         named = request.payload.client_id
         if named is not None and named != known.client.client_id:
             raise _refused(request)
+        # an id alone proves nothing, so that nobody can use up another's requests by naming it
+        who = f"{known.client.client_id} {request.address}" if known.client.public else known.client.client_id
+        self._oauth.count(f"client:{request.issuer.tenant}:{who}", self._oauth.settings.requests_per_client)
         request.client, request.epoch = known, known.row.epoch
         return known
 

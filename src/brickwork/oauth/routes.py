@@ -10,7 +10,10 @@ from starlette.types import Scope
 
 from brickwork.auth import secret
 from brickwork.errors import BrickworkError, UnauthenticatedError
+from brickwork.limits.admission import network
+from brickwork.limits.service import RateLimitedError
 from brickwork.oauth import authorization, certificates, devices, jose, logout, pages, registration, signin
+from brickwork.oauth.client import DEVICE
 from brickwork.oauth.issuer import Issuer
 from brickwork.oauth.models import PushedRow
 from brickwork.oauth.request import Answer, Pairs, read_parameters
@@ -36,12 +39,13 @@ class Place:
 @attrs.frozen
 class Route:
     """What serves an endpoint. An `open` one may be read by pages of other sites (CORS), since no cookie counts there; errors of
-    a `seen` one are pages."""
+    a `seen` one are pages. One that is `cheap`, and may be cached, is not counted."""
 
     handler: Callable[[Visit], Answer]
     methods: tuple[str, ...] = ("POST",)
     open: bool = False
     seen: bool = False
+    cheap: bool = False
 
 
 def place_of(path: str) -> Place | None:
@@ -77,17 +81,31 @@ def answer(oauth: "OAuth", issuer: Issuer, place: Place, scope: Scope, headers: 
     visit = Visit(oauth, issuer, method, place.endpoint, place.rest, (), body or b"", headers, client[0])
     try:
         visit.parameters = _parameters(scope, headers, method, body, form=place.endpoint != "register")
+        if not route.cheap:
+            oauth.count(f"address:{network(visit.address)}", oauth.settings.requests_per_address)
         found = route.handler(visit)
     except OAuth2Error as error:
         if route.seen:
             return pages.problem(visit, error.get_error_description())
         found = oauth.server.handle_error_response(None, error)
+    except RateLimitedError as error:
+        found = _too_many(visit, error, seen=route.seen)
     except BrickworkError as error:
         if not route.seen or error.status >= 500:
             raise
         return pages.problem(visit, _sentence(error.message), status=error.status)
     found.headers.extend(shared)
     return found
+
+
+def _too_many(visit: Visit, error: RateLimitedError, *, seen: bool) -> Answer:
+    """429, as RFC 9126, 2.3, has it; a device that asks hears `slow_down`, which it knows (RFC 8628, 3.5)."""
+    headers = [("Retry-After", str(error.details["retry_after"]))]
+    if seen:
+        return pages.problem(visit, _sentence(error.message), status=429, headers=headers)
+    asks = visit.endpoint == "token" and visit.data.get("grant_type") == DEVICE
+    status, code = (400, "slow_down") if asks else (429, "temporarily_unavailable")
+    return Answer.of(status, {"error": code, "error_description": error.message}, headers)
 
 
 def missing() -> Answer:
@@ -186,8 +204,8 @@ def _sentence(text: str) -> str:
 
 _BOTH = ("GET", "POST")
 ROUTES: Mapping[str, Route] = {
-    "metadata": Route(_metadata, ("GET",), open=True),
-    "jwks": Route(_jwks, ("GET",), open=True),
+    "metadata": Route(_metadata, ("GET",), open=True, cheap=True),
+    "jwks": Route(_jwks, ("GET",), open=True, cheap=True),
     "token": Route(_token, open=True),
     "revoke": Route(_endpoint("revocation"), open=True),
     "introspect": Route(_endpoint("introspection")),
@@ -200,5 +218,5 @@ ROUTES: Mapping[str, Route] = {
     "sign-in": Route(signin.answer, seen=True),
     "device": Route(devices.answer, _BOTH, seen=True),
     "logout": Route(logout.answer, _BOTH, seen=True),
-    "style.css": Route(lambda visit: pages.stylesheet(), ("GET",)),
+    "style.css": Route(lambda visit: pages.stylesheet(), ("GET",), cheap=True),
 }

@@ -91,6 +91,11 @@ class OAuth:
         """As `Platform.require`."""
         self.platform.require(permission)
 
+    def count(self, what: str, rate: str) -> None:
+        """One more request; raises `RateLimitedError` where there were too many."""
+        with self.contexts.use(Context(system=True)):
+            self.platform.limits.require(f"oauth:{what}", rate)
+
     def base(self, host: str) -> str:
         """The server's public address, for a request to `host`. Raises `SettingsError` where only `base_url` could tell it."""
         if self.settings.base_url is not None:

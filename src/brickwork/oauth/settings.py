@@ -27,6 +27,9 @@ class OAuthSettings(ComponentSettings):
     pushed_seconds: float = Field(default=300.0, gt=0, le=600)
     #: Minutes in which the code that a device shows is entered.
     device_minutes: float = Field(default=10.0, gt=0, le=60)
+    #: Requests to the issuers' endpoints that are answered for one network address, and for one client that has shown who it is.
+    requests_per_address: str = "3000/60s"
+    requests_per_client: str = "3000/60s"
     #: Whether the proxy in front ends TLS, asks clients for certificates and tells them in `Client-Cert` (RFC 9440). It must
     #: remove that header from what comes in.
     client_cert_header: bool = False
