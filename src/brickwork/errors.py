@@ -107,6 +107,20 @@ class ExpressionError(ValidationError):
     code = "expression_invalid"
 
 
+class MalformedRequestError(BrickworkError):
+    """A request can't be read, or could be read in more than one way."""
+
+    code = "malformed_request"
+    status = 400
+
+
+class UnsupportedMediaTypeError(BrickworkError):
+    """The body of a request is in a form that is not taken here."""
+
+    code = "unsupported_media_type"
+    status = 415
+
+
 class UnsupportedError(BrickworkError):
     """The backend does not have this capability."""
 

@@ -38,7 +38,8 @@ def test_pages_say_it_to_people(make_world):
     made = _register(world)
     pages = [world.http.get(world.authorize(made, scope="openid")[0]) for _ in range(3)]
     assert [page.status_code for page in pages] == [200, 200, 429]
-    assert pages[2].headers["content-type"].startswith("text/html") and "retry-after" in pages[2].headers
+    assert pages[2].headers["content-type"].startswith("text/html")
+    assert "retry-after" in pages[2].headers
     assert world.http.post(f"{world.issuer}/sign-in", data={"back": "device"}).status_code == 429
 
 

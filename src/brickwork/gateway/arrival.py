@@ -9,8 +9,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 from urllib.parse import parse_qsl
 
+from brickwork.errors import MalformedRequestError
 from brickwork.gateway.definition_policies import Network
-from brickwork.gateway.errors import BadRequestError
 from brickwork.kernel.ids import uuid7
 
 Headers = list[tuple[bytes, bytes]]
@@ -40,7 +40,9 @@ class Arrival:
         self.target: bytes = scope.get("raw_path") or scope["path"].encode()
         self.query: bytes = scope["query_string"]
         if not _TARGET.match(self.target) or (self.query and not _TARGET.match(b"/" + self.query)):
-            raise BadRequestError("the path or query of the request has characters that must be percent-encoded (RFC 9112, 3.2)")
+            raise MalformedRequestError(
+                "the path or query of the request has characters that must be percent-encoded (RFC 9112, 3.2)"
+            )
         self.path = _routable(scope["path"], self.target)
         self.length, self.chunked = self._framing()
         self.peer: str = scope["client"][0] if scope.get("client") else ""
@@ -51,7 +53,7 @@ class Arrival:
         if self.forwarded:
             self._forwarded(trusted)
         if not _HOST.match(self.host):
-            raise BadRequestError("the request needs one Host that is a name or an address (RFC 9112, 3.2)")
+            raise MalformedRequestError("the request needs one Host that is a name or an address (RFC 9112, 3.2)")
 
     @property
     def hostname(self) -> str:
@@ -60,12 +62,12 @@ class Arrival:
         return name if colon and port.isdigit() else self.host
 
     def one(self, name: bytes) -> str:
-        """The value of a header that comes once, or "" without it; raises `BadRequestError` where it comes twice."""
+        """The value of a header that comes once, or "" without it; raises `MalformedRequestError` where it comes twice."""
         value = self.found.get(name)
         if value is None:
             return ""
         if len(self.headers) != len(self.found) and sum(key == name for key, _ in self.headers) > 1:
-            raise BadRequestError(f"the request has {name.decode('latin-1')} more than once")
+            raise MalformedRequestError(f"the request has {name.decode('latin-1')} more than once")
         return value.decode("latin-1").strip()
 
     def header(self, name: str) -> str | None:
@@ -82,11 +84,11 @@ class Arrival:
         return None
 
     def parameters(self) -> list[tuple[str, str]]:
-        """The pairs of the query string; raises `BadRequestError`."""
+        """The pairs of the query string; raises `MalformedRequestError`."""
         try:
             return parse_qsl(self.query.decode(), keep_blank_values=True, errors="strict", max_num_fields=1000)
         except ValueError:
-            raise BadRequestError("the query string can't be read: it takes percent-encoded UTF-8 pairs") from None
+            raise MalformedRequestError("the query string can't be read: it takes percent-encoded UTF-8 pairs") from None
 
     def correlation_id(self, header: bytes) -> str:
         """The given one, where it is printable and short; else that of the trace (W3C traceparent), or a new one."""
@@ -104,13 +106,15 @@ class Arrival:
         length, coding = self.found.get(b"content-length"), self.found.get(b"transfer-encoding")
         if coding is not None:
             if length is not None or self.one(b"transfer-encoding").lower() != "chunked":
-                raise BadRequestError("the request has Transfer-Encoding beside Content-Length, or one that is not just chunked")
+                raise MalformedRequestError(
+                    "the request has Transfer-Encoding beside Content-Length, or one that is not just chunked"
+                )
             return None, True
         if length is None:
             return None, False
         self.one(b"content-length")
         if not _DIGITS.match(length):
-            raise BadRequestError("Content-Length is no number")
+            raise MalformedRequestError("Content-Length is no number")
         return int(length), False
 
     def _forwarded(self, trusted: Sequence[Network]) -> None:
@@ -146,9 +150,9 @@ def _routable(path: str, target: bytes) -> str:
     if "//" in path:
         path = _SLASHES.sub("/", path)
     if "/." in path and not {".", ".."}.isdisjoint(path.split("/")):
-        raise BadRequestError("the path has dot segments; send it resolved")
+        raise MalformedRequestError("the path has dot segments; send it resolved")
     if "\\" in path or "\x00" in path or (b"%" in target and b"%2f" in target.lower()):
-        raise BadRequestError("the path has a backslash, an encoded slash or NUL")
+        raise MalformedRequestError("the path has a backslash, an encoded slash or NUL")
     return path
 
 

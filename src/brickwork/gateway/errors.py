@@ -3,20 +3,6 @@
 from brickwork.errors import BrickworkError, UnavailableError
 
 
-class BadRequestError(BrickworkError):
-    """The request could mean one thing here and another at the upstream, so it goes no further."""
-
-    code = "malformed_request"
-    status = 400
-
-
-class UnsupportedMediaTypeError(BrickworkError):
-    """The body is in a form that the gateway can't change as it must."""
-
-    code = "unsupported_media_type"
-    status = 415
-
-
 class LoopError(BrickworkError):
     """The request has come through this gateway, or others like it, too often."""
 

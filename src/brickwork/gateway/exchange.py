@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Send
 
-from brickwork.errors import TooLargeError, ValidationError
+from brickwork.errors import TooLargeError, UnsupportedMediaTypeError, ValidationError
 from brickwork.gateway.arrival import Arrival, Headers
 from brickwork.gateway.errors import (
     BadGatewayError,
@@ -15,9 +15,8 @@ from brickwork.gateway.errors import (
     GatewayTimeoutError,
     NoTargetError,
     UnreachableError,
-    UnsupportedMediaTypeError,
 )
-from brickwork.gateway.forwarding import request_head, request_headers, response_headers
+from brickwork.gateway.forwarding import request_head, request_headers, response_headers, with_told
 from brickwork.gateway.policies import Plan
 from brickwork.gateway.routing import Match
 from brickwork.gateway.transform import JsonChanger, is_coded, is_json
@@ -67,8 +66,7 @@ class Exchange:
             headers = self._plan.request_headers.apply(headers)
         if self._plan.answer_body is not None:
             told = [*told, (b"accept-encoding", b"identity")]  # what is compressed could not be changed
-        replaced = {name for name, _ in told}
-        headers = [pair for pair in headers if pair[0] not in replaced] + told
+        headers = with_told(headers, told)
         if not self._whole:
             await self._take_body()
         if self._whole:

@@ -6,8 +6,9 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from time import time
 
+from brickwork.errors import MalformedRequestError
 from brickwork.gateway.arrival import Arrival, Headers
-from brickwork.gateway.errors import BadRequestError, LoopError
+from brickwork.gateway.errors import LoopError
 
 #: Fields for one connection only (RFC 9110, 7.6.1). Keep-Alive and Proxy-Connection were never standard, but are sent.
 HOP_BY_HOP = frozenset(
@@ -45,6 +46,15 @@ def request_headers(arrival: Arrival) -> Headers:
     return kept
 
 
+def with_told(headers: Headers, told: Headers) -> Headers:
+    """The headers with those that the gateway tells in place of the client's of those names. A trace's state goes with its parent
+    (W3C Trace Context, 3.3)."""
+    replaced = {name for name, _ in told}
+    if b"traceparent" in replaced:
+        replaced.add(b"tracestate")
+    return [pair for pair in headers if pair[0] not in replaced] + told
+
+
 def response_headers(headers: Headers, *, length: bool) -> Headers:
     """The headers that go on to the client; without Content-Length where the body is changed or there is none, and with a Date
     where the upstream has none (RFC 9110, 6.6.1)."""
@@ -66,7 +76,7 @@ def request_head(method: str, target: bytes, host: bytes, headers: Iterable[tupl
     head = b"\r\n".join(lines)
     breaks = len(lines) - 1
     if head.count(b"\r") != breaks or head.count(b"\n") != breaks or b"\0" in head:
-        raise BadRequestError("a header has a line break or NUL (RFC 9110, 5.5)")
+        raise MalformedRequestError("a header has a line break or NUL (RFC 9110, 5.5)")
     return head + b"\r\n\r\n"
 
 

@@ -13,6 +13,7 @@ from brickwork.gateway.definition_policies import AuthPolicy, CorrelationPolicy,
 from brickwork.gateway.errors import AddressRefusedError
 from brickwork.gateway.transform import HeaderChanger, JsonChanger, QueryChanger
 from brickwork.limits.rate import Rate
+from brickwork.web import ratelimit
 
 if TYPE_CHECKING:
     from brickwork.auth.credentials import Identity
@@ -127,13 +128,13 @@ class _Limit:
         self.policy = policy
         self._rate = attrs.evolve(rate, burst=policy.burst)
         self._owner = owner
-        self._told = f'"{owner}";q={rate.count};w={ceil(rate.per)}'.encode()
+        self._told = ratelimit.policy(owner, rate.count, ceil(rate.per)).encode()
 
     def hit(self, limits: "Limits", arrival: Arrival, caller: Caller) -> Headers:
-        """Count the request; the headers are those of the IETF's draft (draft-ietf-httpapi-ratelimit-headers-10)."""
+        """Count the request; what the answer tells of it."""
         decision = limits.require(f"gateway:{self._owner}:{self._subject(arrival, caller)}"[:500], self._rate)
-        state = f'"{self._owner}";r={decision.remaining};t={ceil(decision.reset_after)}'.encode()
-        return [(b"ratelimit-policy", self._told), (b"ratelimit", state)]
+        state = ratelimit.state(self._owner, decision.remaining, ceil(decision.reset_after))
+        return [(ratelimit.POLICIES.encode(), self._told), (ratelimit.STATE.encode(), state.encode())]
 
     def _subject(self, arrival: Arrival, caller: Caller) -> str:
         by = self.policy.by

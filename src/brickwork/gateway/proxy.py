@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,9 @@ from brickwork.gateway.forwarding import http_date
 from brickwork.gateway.policies import NOBODY, Caller, Plan, identify
 from brickwork.gateway.routing import Match, RouteTable
 from brickwork.gateway.selection import Choice, Selector, version_headers
+from brickwork.kernel.tracing import Span
 from brickwork.web.envelope import failure, problems_of
+from brickwork.web.spans import traced
 from brickwork.web.workers import Workers
 
 if TYPE_CHECKING:
@@ -111,6 +114,7 @@ class Proxy:
             for one in definition.services
         }
         self._workers = Workers(4, "gateway") if any(self._asks(entry) for entry in self._entries.values()) else None
+        self._serve = traced(self._http, platform.tracing) if platform.tracing.on else self._http
         self._began = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -119,7 +123,7 @@ class Proxy:
             for cluster in self.clusters.values():
                 cluster.start()
         if scope["type"] == "http":
-            await self._http(scope, receive, send)
+            await self._serve(scope, receive, send)
         elif scope["type"] == "websocket":
             from brickwork.gateway.websocket import relay
 
@@ -141,6 +145,7 @@ class Proxy:
         arrival = visit.arrival = Arrival(scope, self._trusted)
         visit.correlation_id = arrival.correlation_id(CORRELATION)
         match = visit.match = self._table.find(arrival)
+        scope["brickwork.route"] = match.route.name
         entry = self._entries[match.route.name]
         plan = visit.plan = entry.first  # so that refusals until the choice carry its headers
         header = plan.correlation.header.lower().encode()
@@ -158,7 +163,15 @@ class Proxy:
     def told(self, visit: Visit, plan: Plan) -> Headers:
         """The headers that tell the upstream of the visit."""
         name = plan.correlation.header.lower().encode()
-        return [(name, visit.correlation_id.encode("latin-1")), *plan.identity_headers(visit.caller)]
+        trace = [(key.encode(), value.encode("latin-1")) for key, value in self._platform.tracing.carrier().items()]
+        return [(name, visit.correlation_id.encode("latin-1")), *plan.identity_headers(visit.caller), *trace]
+
+    def spanned(self, visit: Visit, plan: Plan, parent: Mapping[str, str] | None = None) -> AbstractContextManager[Span]:
+        """A block that is the span of the request to the upstream, where tracing is on."""
+        assert visit.arrival is not None
+        told = {"http.request.method": visit.arrival.method, "peer.service": plan.service.name,
+                "brickwork.correlation_id": visit.correlation_id}  # fmt: skip
+        return self._platform.tracing.span(visit.arrival.method, told, kind="client", parent=parent)
 
     def _choose(self, entry: Entry, match: Match, arrival: Arrival, caller: Caller) -> Choice:
         if entry.selector.only is not None:
@@ -197,12 +210,14 @@ class Proxy:
             assert visit.match is not None
             cluster = self.clusters[plan.service.name]
             exchange = Exchange(visit.arrival, plan, cluster, receive, send)
-            journey = exchange.run(self.told(visit, plan), visit.extra(), visit.match)
-            if plan.policies.time_limit is None:
-                await journey
-            else:
-                await _within(plan.policies.time_limit, exchange, journey)
-            status = exchange.status
+            with self.spanned(visit, plan) as span:
+                journey = exchange.run(self.told(visit, plan), visit.extra(), visit.match)
+                if plan.policies.time_limit is None:
+                    await journey
+                else:
+                    await _within(plan.policies.time_limit, exchange, journey)
+                status = exchange.status
+                span.set_attribute("http.response.status_code", status)
         except ClientGoneError:
             pass
         except BrokenOffError as error:  # returning before the end makes the server cut the connection

@@ -20,8 +20,9 @@ from brickwork.gateway.arrival import Arrival, Headers
 from brickwork.gateway.cluster import Lease
 from brickwork.gateway.errors import BadGatewayError, GatewayTimeoutError, UnreachableError
 from brickwork.gateway.exchange import target_of
-from brickwork.gateway.forwarding import request_headers, response_headers
+from brickwork.gateway.forwarding import request_headers, response_headers, with_told
 from brickwork.gateway.policies import Plan
+from brickwork.web.spans import trace_of
 
 if TYPE_CHECKING:
     from brickwork.gateway.proxy import Proxy
@@ -48,7 +49,8 @@ async def relay(proxy: "Proxy", scope: Scope, receive: Receive, send: Send) -> N
         assert visit.match is not None
         lease = await proxy.clusters[plan.service.name].lease(())
         target = target_of(plan, visit.arrival, visit.match.segments).decode("ascii")
-        upstream = await _connected(lease, plan, visit.arrival, target, proxy.told(visit, plan))
+        with proxy.spanned(visit, plan, parent=trace_of(scope)):
+            upstream = await _connected(lease, plan, visit.arrival, target, proxy.told(visit, plan))
     except InvalidStatus as error:  # the upstream's own answer
         assert lease is not None
         lease.judge(well=error.response.status_code < 500)
@@ -95,7 +97,7 @@ async def _connected(lease: Lease, plan: Plan, arrival: Arrival, target: str, to
             port=lease.instance.port,
             ssl=context,
             server_hostname=lease.pool.name if context else None,
-            additional_headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in [*headers, *told]],
+            additional_headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in with_told(headers, told)],
             user_agent_header=None,
             subprotocols=offered or None,
             open_timeout=timeouts.connect + timeouts.read,

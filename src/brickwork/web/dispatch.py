@@ -19,12 +19,14 @@ from starlette.types import Receive, Scope, Send
 from brickwork.errors import (
     BrickworkError,
     DatabaseBusyError,
+    MalformedRequestError,
     PreconditionFailedError,
     Problem,
     StaleVersionError,
     TooLargeError,
     UnauthenticatedError,
     UnavailableError,
+    UnsupportedMediaTypeError,
     ValidationError,
 )
 from brickwork.kernel.context import Context, carry
@@ -47,20 +49,6 @@ _WANTED = frozenset(
     (b"authorization", b"client-cert", b"cookie", b"host", b"origin", b"sec-fetch-site", b"user-agent", b"x-correlation-id",
      b"traceparent", b"if-match", b"if-none-match", b"idempotency-key", b"content-type", b"content-length", b"accept-language")
 )  # fmt: skip
-
-
-class MalformedRequestError(BrickworkError):
-    """The request can't be read: its body is no JSON, or a header is damaged."""
-
-    code = "malformed_request"
-    status = 400
-
-
-class UnsupportedMediaTypeError(BrickworkError):
-    """The body is not JSON."""
-
-    code = "unsupported_media_type"
-    status = 415
 
 
 class OverloadedError(UnavailableError):

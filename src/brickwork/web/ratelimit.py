@@ -1,13 +1,15 @@
 """Limits on the way of a request: who is counted, and what the answer tells of it (draft-ietf-httpapi-ratelimit-headers-10)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from brickwork.limits import Admission, Caller, Standing, refusal
+from brickwork.limits import Admission, Caller, refusal
 
 if TYPE_CHECKING:
     from brickwork.kernel.platform import Platform
     from brickwork.limits.admission import Route
+
+POLICIES, STATE = "ratelimit-policy", "ratelimit"
 
 
 def counted(platform: "Platform", caller: Caller, route: "Route", told: dict[str, str]) -> None:
@@ -24,11 +26,15 @@ def fields(admission: Admission) -> Mapping[str, str]:
     """The header fields: every policy that the call fell under, and how the tightest of them stands. Names are plain enough to
     need no escapes as strings of structured fields (RFC 9651, 3.3.3)."""
     rule = admission.tightest
-    return {
-        "ratelimit-policy": _policies(admission.standings),
-        "ratelimit": f'"{rule.name}";r={rule.remaining};t={rule.reset}',
-    }
+    policies = ", ".join(policy(one.name, one.limit, one.window) for one in admission.standings)
+    return {POLICIES: policies, STATE: state(rule.name, rule.remaining, rule.reset)}
 
 
-def _policies(standings: Sequence[Standing]) -> str:
-    return ", ".join(f'"{rule.name}";q={rule.limit};w={rule.window}' for rule in standings)
+def policy(name: str, limit: int, window: int) -> str:
+    """One policy: `limit` requests in `window` seconds."""
+    return f'"{name}";q={limit};w={window}'
+
+
+def state(name: str, remaining: int, reset: int) -> str:
+    """How a policy stands: what remains, and in how many seconds all is there again."""
+    return f'"{name}";r={remaining};t={reset}'

@@ -22,8 +22,7 @@ def traced(app: ASGIApp, tracing: "Tracing") -> ASGIApp:
         if scope["type"] != "http" or scope["path"] in _UNTOLD:
             await app(scope, receive, send)
             return
-        parent = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _TRACE}
-        with tracing.span(scope["method"], _attributes(scope), kind="server", parent=parent) as span:
+        with tracing.span(scope["method"], _attributes(scope), kind="server", parent=trace_of(scope)) as span:
 
             async def told(message: Message) -> None:
                 if message["type"] == "http.response.start":
@@ -39,6 +38,11 @@ def traced(app: ASGIApp, tracing: "Tracing") -> ASGIApp:
             await app(scope, receive, told)
 
     return serve
+
+
+def trace_of(scope: Scope) -> dict[str, str]:
+    """The trace that a request is part of, as its headers say."""
+    return {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _TRACE}
 
 
 def _attributes(scope: Scope) -> dict[str, Any]:

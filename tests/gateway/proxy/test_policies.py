@@ -1,15 +1,18 @@
 """What a gateway does with requests and answers on their way."""
 
 import threading
+from base64 import b64encode
 from itertools import repeat
 from time import monotonic
 
 import pytest
+from starlette.testclient import TestClient
 
 from brickwork.errors import DefinitionError
 from brickwork.testing.auth import bearer
+from brickwork.web import create_app
 
-ORIGIN = "https://app.example.org"
+ORIGIN, ISSUER = "https://app.example.org", "http://127.0.0.1:8000"
 
 
 def test_a_preflight_is_answered_by_the_gateway(simple):
@@ -156,7 +159,7 @@ def test_a_rate_limit_by_address_goes_by_the_true_client(simple):
 
 
 @pytest.fixture
-def guarded(make_platform, write_definition, serve, upstream):
+def guarded(make_platform, write_definition, serve, upstream, frozen_clock):
     """A gateway whose routes ask for somebody, on a platform with accounts."""
     api = upstream()
     policies = {
@@ -167,7 +170,8 @@ def guarded(make_platform, write_definition, serve, upstream):
     }
     routes = [{"name": name, "paths": [f"/{name}"], "service": "api", "policies": own} for name, own in policies.items()]
     file = write_definition({"services": [{"name": "api", "targets": [api.target]}], "routes": routes})
-    platform = make_platform(components=["gateway", "auth"], gateway={"files": [file]})
+    components, oauth = ["gateway", "auth", "oauth", "web"], {"base_url": ISSUER, "access_token_minutes": 10}
+    platform = make_platform(components=components, gateway={"files": [file]}, oauth=oauth, clock=frozen_clock)
     return serve({}, on=platform), api, platform
 
 
@@ -181,6 +185,57 @@ def test_a_route_that_asks_for_somebody_refuses_nobody_and_bad_keys(guarded):
     assert gateway.request("GET", "/any", headers=key).status == 200
     assert gateway.request("GET", "/jwt", headers=key).code == "unauthenticated"
     assert len(api.requests) == 2
+
+
+@pytest.fixture
+def access_token(guarded):
+    """An access token (RFC 9068) that the platform's own issuer has given a service, and the client that asked for it."""
+    _, _, platform = guarded
+    with platform.context(tenant="alpha", actor="setup"):
+        platform.auth.roles.define({"name": "reader", "grants": [{"allow": ["entities.patient.read"]}]})
+        platform.auth.services.create("crawler", roles=["reader"])
+        made = platform.oauth.clients.register(
+            "Crawler", grant_types=["client_credentials"], scope="entities.patient.read", service="crawler", redirect_uris=[]
+        )
+    http = TestClient(create_app(platform), base_url=ISSUER)
+    form, secret = {"grant_type": "client_credentials"}, (made.client.client_id, made.secret)
+    body = http.post(f"{ISSUER}/oauth/alpha/token", data=form, auth=secret).json()
+    return body["access_token"], made.client.client_id
+
+
+def test_a_route_for_access_tokens_takes_those_of_the_platform_s_own_issuer(guarded, access_token):
+    gateway, api, _ = guarded
+    shown = {"Authorization": f"Bearer {access_token[0]}"}
+    assert gateway.request("GET", "/jwt", headers=shown).status == 200
+    assert gateway.request("GET", "/any", headers=shown).status == 200
+    assert (api.requests[1]["x-actor"], api.requests[1]["x-tenant"]) == ("service:crawler", "alpha")
+    assert gateway.request("GET", "/key", headers=shown).code == "unauthenticated"
+
+
+def test_access_tokens_that_are_changed_or_revoked_are_refused(guarded, access_token):
+    gateway, api, platform = guarded
+    token, client = access_token
+    head, claims, signature = token.split(".")
+
+    def ask(shown):
+        return gateway.get("/jwt", Authorization=f"Bearer {shown}")
+
+    forged = f"{head}.{claims}.{signature[:-8]}{'A' * 8}"
+    none = b64encode(b'{"alg":"none","typ":"at+jwt"}').decode().rstrip("=")
+    unsigned = f"{none}.{claims}."
+    for bad in (forged, unsigned, f"{head}.{claims}", "a.b.c"):
+        assert ask(bad).status == 401
+    assert ask(token).status == 200
+    with platform.context(tenant="alpha", actor="setup"):
+        platform.oauth.clients.remove(client)
+    assert ask(token).status == 401
+    assert len(api.requests) == 1
+
+
+def test_an_access_token_whose_time_is_over_is_refused(guarded, access_token, frozen_clock):
+    gateway, _, _ = guarded
+    frozen_clock.advance(minutes=12)
+    assert gateway.get("/jwt", Authorization=f"Bearer {access_token[0]}").status == 401
 
 
 def test_the_upstream_is_told_who_calls_and_nobody_else_can_say_so(guarded):
