@@ -62,6 +62,7 @@ class MissingDependencyError(BrickworkError):
     """An optional package is not installed; the message holds the exact `pip install` line."""
 
     code = "dependency_missing"
+    status = 501
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed; run: pip install 'brickwork[{extra}]'", package=package, extra=extra)

@@ -100,15 +100,15 @@ def endpoints(platform: "Platform") -> "Sequence[Endpoint]":
     return [
         own(method="GET", path=path, handler=desk.list, summary="The caller's passkeys", returns=list[PasskeyModel]),
         own(method="POST", path=path + "/registration", handler=desk.begin_registration, returns=dict[str, Any],
-            secret=True, summary="Begin to add a passkey; returns what the browser asks its device", errors=(409,)),
+            secret=True, summary="Begin to add a passkey; returns what the browser asks its device", errors=(409, 501)),
         own(method="POST", path=path, handler=desk.register, body=NewPasskeyBody, returns=PasskeyModel, status=201,
-            summary="Add the passkey that the device made", errors=(409,)),
+            summary="Add the passkey that the device made", errors=(409, 501)),
         own(method="PATCH", path=path + "/{id}", handler=desk.rename, body=NameBody, status=204, summary="Name a passkey"),
         own(method="DELETE", path=path + "/{id}", handler=desk.remove, status=204, summary="Remove a passkey"),
         public(method="POST", path=path + "/challenge", handler=desk.begin_sign_in, returns=dict[str, Any],
-               summary="Begin to sign in with a passkey; returns what the browser asks its device", errors=(429,)),
+               summary="Begin to sign in with a passkey; returns what the browser asks its device", errors=(429, 501)),
         public(method="POST", path=path + "/session", handler=desk.sign_in, body=PasskeySignInBody, returns=SessionModel,
-               secret=True, status=201, summary="Sign in with a passkey", errors=(429,)),
+               secret=True, status=201, summary="Sign in with a passkey", errors=(429, 501)),
     ]  # fmt: skip
 
 

@@ -26,7 +26,14 @@ from brickwork.auth.credentials import (
     session_cookie,
     set_cookie,
 )
-from brickwork.errors import BrickworkError, NotFoundError, TooLargeError, UnavailableError, ValidationError
+from brickwork.errors import (
+    BrickworkError,
+    MissingDependencyError,
+    NotFoundError,
+    TooLargeError,
+    UnavailableError,
+    ValidationError,
+)
 from brickwork.federation.errors import FederationRefusedError
 from brickwork.kernel.context import Context
 
@@ -161,7 +168,7 @@ class _Door:
             )
 
     def _refusal(self, error: BrickworkError) -> Response:
-        if error.status >= 500 and not isinstance(error, UnavailableError):
+        if error.status >= 500 and not isinstance(error, (UnavailableError, MissingDependencyError)):
             log.error("a sign-in at a provider failed", exc_info=error)
             message = "something went wrong here"
         else:
@@ -183,7 +190,7 @@ class _Door:
                 self._federation.log_out(name, token)
             except FederationRefusedError as error:
                 return JSONResponse({"error": "invalid_request", "error_description": error.message}, HTTPStatus.BAD_REQUEST)
-            except UnavailableError as error:  # its keys can't be had; it may try again
+            except (UnavailableError, MissingDependencyError) as error:  # its keys can't be had; it may try again
                 return JSONResponse({"error": error.code, "error_description": error.message}, error.status)
         return Response(status_code=HTTPStatus.OK)
 

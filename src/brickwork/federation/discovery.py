@@ -110,10 +110,11 @@ class Directory:
         return told
 
     def _fetch(self, kind: Any, url: str, headers: Mapping[str, str] | None = None) -> Any:
+        transport = self._outbound  # which says so where httpx2 is not installed
         import httpx2
 
         try:
-            with httpx2.Client(transport=self._outbound, follow_redirects=False, trust_env=False) as client:
+            with httpx2.Client(transport=transport, follow_redirects=False, trust_env=False) as client:
                 answer = client.get(url, headers={"accept": "application/json", **(headers or {})})
         except httpx2.HTTPError as error:
             raise self._unusable(f"{url}: {error}") from None

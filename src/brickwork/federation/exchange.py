@@ -55,10 +55,12 @@ class Exchange:
             raise FederationRefusedError("the answer is another issuer's")
 
     def _fetch(self, metadata: Metadata, code: str, attempt: Attempt) -> Mapping[str, object]:
+        method = self._method(metadata)
+        opened = self._directory.client(redirect_uri=self._redirect_uri, token_endpoint_auth_method=method)
         import httpx2
         from authlib.integrations.base_client import OAuthError
 
-        with self._directory.client(redirect_uri=self._redirect_uri, token_endpoint_auth_method=self._method(metadata)) as client:
+        with opened as client:
             try:
                 answer: Mapping[str, object] = client.fetch_token(
                     metadata.token_endpoint, grant_type="authorization_code", code=code, code_verifier=attempt.verifier

@@ -26,6 +26,7 @@ _MEANING = {
     415: "Not JSON",
     422: "Not valid",
     429: "Too often; try again later",
+    501: "Something that this takes is not installed here",
     503: "Unavailable; try again",
 }
 
