@@ -343,6 +343,17 @@ def test_a_role_that_makes_no_sense_is_refused(tenant):
         tenant.auth.roles.define({"name": "a", "inherits": ["b"]})
 
 
+def test_who_is_no_subject_here_is_not_found_also_where_a_record_is_asked_about(tenant, member):
+    ada = tenant.entities.create("patient", {"name": "Ada"})
+    stranger = tenant.auth.users.create("stranger@example.org", "Stranger").actor
+    for subject in (stranger, "service:nobody", "user:x", "nonsense"):
+        with pytest.raises(NotFoundError, match="there is no"):
+            tenant.entities.explain(subject, "read", "patient", ada.id)
+    kim = member({"allow": ["entities.patient.read"]})
+    with tenant.auth.acting_as(kim), pytest.raises(PermissionDeniedError, match=r"auth\.explain"):
+        tenant.entities.explain(stranger, "read", "patient", ada.id)
+
+
 def test_a_denial_is_explained(tenant, member):
     ada = tenant.entities.create("patient", {"name": "Ada", "ward": "er"})
     kim = member({"allow": [READ], "when": "resource.ward == 'icu'"}, {"allow": ["jobs.read"]}, {"deny": ["jobs.*"]})

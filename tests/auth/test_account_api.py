@@ -352,3 +352,16 @@ def test_answers_with_secrets_are_not_kept_for_a_repetition(tenant, call, bearer
 
 def _key(tenant, user):
     return tenant.auth.keys.create(user.actor, "mine").token
+
+
+def test_a_password_is_removed_where_there_is_another_way_in(call, platform):
+    user = platform.auth.users.create("ann@example.org", "Ann", password=PASSWORD)
+    signed = platform.auth.sessions.begin(user)
+    shown = {"authorization": f"Bearer {signed.token}"}
+    assert call("DELETE", "/auth/password", **shown) == (409, "last_way_to_sign_in")
+    passkeys = platform.auth.passkeys
+    passkeys.finish_registration(user.id, Device().create(passkeys.begin_registration(user.id)), name="phone")
+    assert call("DELETE", "/auth/password", **shown) == (204, None)
+    assert call("DELETE", "/auth/password", **shown) == (404, "not_found")
+    [passkey] = passkeys.list(user.id)
+    assert call("DELETE", f"/auth/passkeys/{passkey.id}", **shown) == (409, "last_way_to_sign_in")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from brickwork.auth import LastWayError
 from brickwork.auth.events import CredentialChanged, PasskeySuspected
 from brickwork.errors import (
     DuplicateError,
@@ -97,6 +98,41 @@ def test_several_passkeys_are_named_listed_and_removed(platform, passkeys, kim, 
     assert platform.auth.sessions.find(kept.token).id == session
     with pytest.raises(ValidationError, match="name"):
         passkeys.rename(kim.id, passkeys.list(kim.id)[0].id, " ")
+
+
+def test_the_last_way_to_sign_in_stays_be_it_a_passkey_or_the_password(platform, passkeys, kim, device):
+    [own] = passkeys.list(kim.id)
+    users, sessions = platform.auth.users, platform.auth.sessions
+    kept, other = enter(passkeys, device), enter(passkeys, device)
+    users.remove_password(kim.id, session=sessions.find(kept.token).id)
+    assert sessions.find(kept.token)
+    with pytest.raises(UnauthenticatedError):
+        sessions.find(other.token)
+    with pytest.raises(UnauthenticatedError):
+        sessions.sign_in("kim@example.org", PASSWORD)
+    with pytest.raises(LastWayError, match="only way"):
+        passkeys.remove(kim.id, own.id)
+    with pytest.raises(NotFoundError, match="no password"):
+        users.remove_password(kim.id)
+    users.set_password(kim.id, PASSWORD)
+    passkeys.remove(kim.id, own.id)
+    with pytest.raises(LastWayError):
+        users.remove_password(kim.id)
+
+
+def test_of_two_who_remove_the_last_two_ways_one_fails(platform, passkeys, kim, device):
+    [own] = passkeys.list(kim.id)
+
+    def outcome(remove):
+        try:
+            remove()
+        except LastWayError:
+            return "refused"
+        return "removed"
+
+    with ThreadPoolExecutor(2) as pool:
+        ways = [lambda: passkeys.remove(kim.id, own.id), lambda: platform.auth.users.remove_password(kim.id)]
+        assert sorted(pool.map(outcome, ways)) == ["refused", "removed"]
 
 
 def test_nobody_sees_or_touches_anothers_passkeys(platform, passkeys, kim, device):

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from brickwork.auth import Grant, Role
+from brickwork.auth import Grant, LastWayError, Role
 from brickwork.errors import (
     ConflictError,
     NotFoundError,
@@ -13,7 +13,8 @@ from brickwork.errors import (
     UnauthenticatedError,
     ValidationError,
 )
-from brickwork.federation import AccountExistsError, AccountNeededError, FederationRefusedError, LastWayError
+from brickwork.federation import AccountExistsError, AccountNeededError, FederationRefusedError
+from brickwork.testing.passkeys import Device
 
 PASSWORD = "tall giraffes eat 7 leaves"
 BY_DOMAIN = {"create": "verified-email-domain", "domains": ["example.org"], "tenants": ["alpha"]}
@@ -101,6 +102,23 @@ def test_the_last_way_to_sign_in_stays(attempt):
         one.platform.federation.unlink(user.id, other.id)
     one.platform.auth.users.set_password(user.id, PASSWORD)
     one.platform.federation.unlink(user.id, other.id)
+
+
+def test_a_passkey_and_a_password_count_with_identities_whichever_is_removed(attempt):
+    one = attempt(BY_DOMAIN)
+    user = one.sign_in().signed_in.user
+    (identity,) = one.platform.federation.identities(user.id)
+    passkeys, users = one.platform.auth.passkeys, one.platform.auth.users
+    passkey = passkeys.finish_registration(user.id, Device().create(passkeys.begin_registration(user.id)), name="phone")
+    passkeys.remove(user.id, passkey.id)
+    users.set_password(user.id, PASSWORD)
+    users.remove_password(user.id)
+    with pytest.raises(LastWayError):
+        one.platform.federation.unlink(user.id, identity.id)
+    passkeys.finish_registration(user.id, Device().create(passkeys.begin_registration(user.id)), name="phone")
+    one.platform.federation.unlink(user.id, identity.id)
+    with pytest.raises(LastWayError):
+        passkeys.remove(user.id, passkeys.list(user.id)[0].id)
 
 
 def test_of_two_that_take_the_last_two_ways_away_one_fails(attempt):

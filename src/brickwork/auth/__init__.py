@@ -7,7 +7,7 @@ from brickwork.auth.passkeys import Passkey
 from brickwork.auth.policy import Grant, Permission, Role
 from brickwork.auth.service import Auth
 from brickwork.auth.sessions import CodeRequiredError, SessionInfo, SignIn, SignInAgainError, TenantRequiredError
-from brickwork.auth.users import User
+from brickwork.auth.users import LastWayError, User
 
 __all__ = [
     "Auth",
@@ -15,6 +15,7 @@ __all__ = [
     "Grant",
     "Invitation",
     "Key",
+    "LastWayError",
     "Member",
     "Passkey",
     "Permission",

@@ -164,6 +164,10 @@ class Account:
     def change_password(self, call: "Call") -> None:
         self._auth.users.change_password(self.own(call).user_id, call.body.old, call.body.new)
 
+    def remove_password(self, call: "Call") -> None:
+        session = self.recent(call)
+        self._auth.users.remove_password(session.user_id, session=session.id)
+
     def request_reset(self, call: "Call") -> None:
         self._auth.users.request_reset(call.body.email, address=call.address)
 
@@ -264,6 +268,8 @@ def endpoints(platform: "Platform") -> "Sequence[Endpoint]":
             status=204),
         own(method="POST", path="/auth/password", handler=account.change_password, summary="Change the caller's password",
             body=PasswordBody, status=204, errors=(429,)),
+        own(method="DELETE", path="/auth/password", handler=account.remove_password, status=204, errors=(409,),
+            summary="Sign in by other means only"),
         public(method="POST", path="/auth/password/reset-request", handler=account.request_reset, body=AddressBody, status=204,
                summary="Have a link to reset a password sent", errors=(429,)),
         public(method="POST", path="/auth/password/reset", handler=account.reset_password, body=ResetBody, status=204,

@@ -39,8 +39,8 @@ class EmailVerificationRequested(Event, name="auth.email_verification_requested"
 
 
 class CredentialChanged(Event, name="auth.credential_changed", key="user"):
-    """What the person signs in with was changed (SP 800-63B, 6.1.2 wants them told): "password", "totp", "recovery_codes",
-    "passkey_added" or "passkey_removed"."""
+    """What the person signs in with was changed (SP 800-63B, 6.1.2 wants them told): "password", "password_removed", "totp",
+    "recovery_codes", "passkey_added" or "passkey_removed"."""
 
     user: str
     email: str

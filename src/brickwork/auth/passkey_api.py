@@ -104,7 +104,7 @@ def endpoints(platform: "Platform") -> "Sequence[Endpoint]":
         own(method="POST", path=path, handler=desk.register, body=NewPasskeyBody, returns=PasskeyModel, status=201,
             summary="Add the passkey that the device made", errors=(409, 501)),
         own(method="PATCH", path=path + "/{id}", handler=desk.rename, body=NameBody, status=204, summary="Name a passkey"),
-        own(method="DELETE", path=path + "/{id}", handler=desk.remove, status=204, summary="Remove a passkey"),
+        own(method="DELETE", path=path + "/{id}", handler=desk.remove, status=204, summary="Remove a passkey", errors=(409,)),
         public(method="POST", path=path + "/challenge", handler=desk.begin_sign_in, returns=dict[str, Any],
                summary="Begin to sign in with a passkey; returns what the browser asks its device", errors=(429, 501)),
         public(method="POST", path=path + "/session", handler=desk.sign_in, body=PasskeySignInBody, returns=SessionModel,

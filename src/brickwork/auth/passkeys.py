@@ -155,9 +155,10 @@ class Passkeys:
 
     def remove(self, user: UUID | str, passkey: UUID | str, *, session: UUID | None = None) -> None:
         """Let nobody in with it any more, and end the person's sessions but `session`, which may have been begun with it.
-        Raises `NotFoundError`."""
+        Raises `NotFoundError`, and `LastWayError` where there is no other way to sign in."""
         with self._auth.system(f"remove a passkey of user {user}") as transaction:
             row = self._row(transaction, user, passkey)
+            self._auth.users.check_not_last(transaction, row.user_id)
             transaction.session.delete(row)
             self._auth.sessions.end_all(transaction, row.user_id, but=session)
             self._auth.users.changed(transaction, self._auth.users._row(transaction, row.user_id), "passkey_removed")

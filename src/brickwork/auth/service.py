@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 _WHERE = "auth"
 #: Says who shows a bearer token, given the request's headers; see `Auth.accept_bearer`.
 Recogniser = Callable[[str, Mapping[str, str]], Identity | None]
-#: Ends what a person has begun, in a transaction of the system's, for a reason; see `Auth.end_with_sessions`.
-Ending = Callable[["Transaction", UUID, str], None]
 
 
 class Auth:
@@ -66,7 +64,6 @@ class Auth:
         self.roles = Roles(self, permissions)
         self.shares = Shares(self)
         self.recognisers: list[Recogniser] = []
-        self.endings: list[Ending] = []
 
     @property
     def current(self) -> Context:
@@ -86,11 +83,6 @@ class Auth:
         """Let `recognise(token, headers)` say who shows a bearer token of another kind. It returns None for what is none of its
         own, and raises `UnauthenticatedError` for what is and isn't good."""
         self.recognisers.append(recognise)
-
-    def end_with_sessions(self, end: Ending) -> None:
-        """Let `end(transaction, user, reason)` run where a person's sessions end because the password was changed or the person
-        was disabled: whoever knew the old password must be left with nothing."""
-        self.endings.append(end)
 
     def nobody(self) -> Nobody:
         """The access of a caller who has shown nothing."""
@@ -126,13 +118,16 @@ class Auth:
     ) -> Verdict:
         """Why a subject may do something or not, in sentences. Takes `auth.explain` for other subjects than the caller.
         Raises `NotFoundError`."""
+        return self.asked_about(subject).explain(permission, resource, relations)
+
+    def asked_about(self, subject: str) -> SubjectAccess:
+        """The access of a subject whose rights the caller wants explained; takes and raises what `explain` does."""
         if subject != self.current.actor:
             self.require("auth.explain")
         try:
-            access = self.access(subject)
+            return self.access(subject)
         except UnauthenticatedError:  # which would say that the caller is not known
             raise NotFoundError(f"there is no {subject[:80]} in this tenant, or it is disabled") from None
-        return access.explain(permission, resource, relations)
 
     # -- secrets in events and rows ------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import attrs
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from brickwork.auth import passwords, secret, totp
 from brickwork.auth.events import (
@@ -17,13 +17,19 @@ from brickwork.auth.events import (
     PasswordResetRequested,
 )
 from brickwork.auth.models import PasskeyRow, TokenRow, UserRow
-from brickwork.errors import DuplicateError, NotFoundError, UnauthenticatedError, ValidationError
+from brickwork.errors import ConflictError, DuplicateError, NotFoundError, UnauthenticatedError, ValidationError
 from brickwork.kernel.context import SYSTEM_TENANT
 from brickwork.kernel.ids import parse_id
 
 if TYPE_CHECKING:
     from brickwork.auth.service import Auth
     from brickwork.data import Transaction
+
+
+class LastWayError(ConflictError):
+    """It is the only way in which the person can sign in."""
+
+    code = "last_way_to_sign_in"
 
 
 @attrs.frozen
@@ -119,6 +125,18 @@ class Users:
             if row.password != hashed:
                 raise UnauthenticatedError("the present password is another")
             self._replace(transaction, row, new)
+
+    def remove_password(self, id: UUID | str, *, session: UUID | None = None) -> None:
+        """Let the person in by other means only, and end all sessions but `session`. Raises `NotFoundError` where there is no
+        password, and `LastWayError` where there is nothing else."""
+        with self._auth.system(f"remove the password of user {id}") as transaction:
+            row = self._row(transaction, id, lock=True)
+            if row.password is None:
+                raise NotFoundError("there is no password")
+            self.check_not_last(transaction, row.id)
+            row.password = None
+            self._auth.sessions.end_all(transaction, row.id, but=session)
+            self.changed(transaction, row, "password_removed")
 
     def request_reset(self, email: str, *, address: str = "") -> None:
         """Publish `PasswordResetAsked`. It does the same whether there is such a person, and so tells nobody; who handles events
@@ -217,13 +235,17 @@ class Users:
             self._rehash(row, password)
         return row
 
-    def keeps_a_way(self, transaction: "Transaction", id: UUID) -> bool:
-        """Whether the person can sign in by what auth keeps. The person's row is locked until the transaction ends, so that two
-        callers can't take the last two ways away at once."""
+    def check_not_last(self, transaction: "Transaction", id: UUID) -> None:
+        """Raise `LastWayError` where the person has one way to sign in and no more: a password, a passkey, or what others have
+        (`brickwork_ways_to_sign_in`). The person's row is locked until the transaction ends, so that two callers can't take the
+        last two ways away at once."""
         row = transaction.session.get(UserRow, (SYSTEM_TENANT, id), with_for_update=True)
-        passkeys = select(PasskeyRow.id).where(PasskeyRow.tenant_id == SYSTEM_TENANT, PasskeyRow.user_id == id).limit(1)
-        has_password = row is not None and row.password is not None
-        return has_password or transaction.execute(passkeys).first() is not None
+        passkeys = select(func.count()).where(PasskeyRow.tenant_id == SYSTEM_TENANT, PasskeyRow.user_id == id)
+        own = transaction.execute(passkeys).scalar_one() + (row is not None and row.password is not None)
+        platform = self._auth.platform
+        others = platform.plugins.hook.brickwork_ways_to_sign_in(platform=platform, transaction=transaction, user=id)
+        if own + sum(others) <= 1:
+            raise LastWayError("this is the only way to sign in to this account; add another one first, such as a password")
 
     def use_code(self, id: UUID, code: str) -> bool:
         """Whether a code of the app, or a recovery code, is good. It is used up."""
@@ -267,8 +289,8 @@ class Users:
 
     def _end_all(self, transaction: "Transaction", row: UserRow, reason: str) -> None:
         self._auth.sessions.end_all(transaction, row.id)
-        for end in self._auth.endings:
-            end(transaction, row.id, reason)
+        platform = self._auth.platform
+        platform.plugins.hook.brickwork_access_ended(platform=platform, transaction=transaction, user=row.id, reason=reason)
 
     def _checked(self, password: str, *about: str) -> str:
         return passwords.check(password, least=self._settings.password_length, about=(*about, self._settings.issuer))

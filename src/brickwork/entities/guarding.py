@@ -105,9 +105,9 @@ class Guard:
             raise PermissionDeniedError("this shows fields that you may not see", permission=_name(record.type, "read"))
 
     def explain(self, subject: str, verb: str, record: "Record") -> "Verdict":
-        """Why a subject may do `verb` to the record, or not."""
-        auth, name = self._platform.auth, _name(record.type, verb)
-        return auth.explain(subject, name, _resource(record), self._relations(auth.access(subject), name, record))
+        """Why a subject may do `verb` to the record, or not; as `Auth.explain`."""
+        access, name = self._platform.auth.asked_about(subject), _name(record.type, verb)
+        return access.explain(name, _resource(record), self._relations(access, name, record))
 
     # -- many records --------------------------------------------------------------------------------------------------
 

@@ -304,7 +304,8 @@ class Entities:
         return self._platform.auth.shares.list(self._sharable(type, id))
 
     def explain(self, subject: str, verb: str, type: str, id: UUID | str) -> "Verdict":
-        """Why "user:…" or "service:…" may do `verb` ("read", "update" …) to a record, or not."""
+        """Why "user:…" or "service:…" may do `verb` ("read", "update" …) to a record, or not. Takes `auth.explain` for other
+        subjects than the caller. Raises `NotFoundError`."""
         with self._platform.trusted():
             record = self.get(type, id)
         return self._guard.explain(subject, verb, record)

@@ -4,7 +4,6 @@ from brickwork.federation.errors import (
     AccountExistsError,
     AccountNeededError,
     FederationRefusedError,
-    LastWayError,
     ProviderUnavailableError,
 )
 from brickwork.federation.events import IdentityLinked, IdentityUnlinked
@@ -20,7 +19,6 @@ __all__ = [
     "FederationRefusedError",
     "IdentityLinked",
     "IdentityUnlinked",
-    "LastWayError",
     "LinkedIdentity",
     "ProviderUnavailableError",
 ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from brickwork.federation.settings import FederationSettings
 from brickwork.kernel.component import Component
@@ -34,6 +35,13 @@ def brickwork_components() -> Sequence[Component]:
             asgi="brickwork.federation.asgi:mounts",
         )
     ]
+
+
+@hookimpl
+def brickwork_ways_to_sign_in(platform: "Platform", transaction: Any, user: UUID) -> int:
+    from brickwork.federation.identities import count
+
+    return count(transaction, user) if "federation" in platform.components else 0
 
 
 @hookimpl

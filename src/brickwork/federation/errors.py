@@ -25,9 +25,3 @@ class AccountExistsError(ConflictError):
     """There is an account with this address; who owns it signs in to it and links the identity there."""
 
     code = "account_exists"
-
-
-class LastWayError(ConflictError):
-    """It is the only way in which the person can sign in."""
-
-    code = "last_way_to_sign_in"

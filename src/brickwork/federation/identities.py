@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import attrs
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from brickwork.errors import ConflictError, NotFoundError
-from brickwork.federation.errors import LastWayError
 from brickwork.federation.events import IdentityLinked, IdentityUnlinked
 from brickwork.federation.models import IdentityRow
 from brickwork.kernel.context import SYSTEM_TENANT
@@ -67,13 +66,10 @@ class Identities:
         """Let the person sign in with an identity no more; raises `NotFoundError`, and `LastWayError` where there would be no
         way left."""
         with self._auth.system(f"unlink identity {id} of user {user}") as transaction:
-            kept = self._auth.users.keeps_a_way(transaction, user)
-            rows = {row.id: row for row in self._of(transaction, user)}
-            row = rows.get(id)
-            if row is None:
+            row = transaction.session.get(IdentityRow, (SYSTEM_TENANT, id))
+            if row is None or row.user_id != user:
                 raise NotFoundError("there is no such identity")
-            if len(rows) == 1 and not kept:
-                raise LastWayError("this is the only way to sign in to this account; set a password first")
+            self._auth.users.check_not_last(transaction, user)
             transaction.session.delete(row)
             transaction.publish(IdentityUnlinked(user=str(user), provider=row.provider, issuer=row.issuer, subject=row.subject))
             return present(row)
@@ -87,6 +83,13 @@ class Identities:
     def _of(self, transaction: "Transaction", user: UUID) -> Sequence[IdentityRow]:
         wanted = select(IdentityRow).where(IdentityRow.tenant_id == SYSTEM_TENANT, IdentityRow.user_id == user)
         return transaction.session.scalars(wanted.order_by(IdentityRow.id).limit(100)).all()
+
+
+def count(transaction: "Transaction", user: UUID) -> int:
+    """How many identities a person has."""
+    wanted = select(func.count()).where(IdentityRow.tenant_id == SYSTEM_TENANT, IdentityRow.user_id == user)
+    found: int = transaction.execute(wanted).scalar_one()
+    return found
 
 
 def present(row: IdentityRow) -> LinkedIdentity:

@@ -6,6 +6,7 @@ functions, each marked with `@brickwork.hookimpl`.
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pluggy
 
@@ -74,6 +75,19 @@ def brickwork_permissions() -> Sequence[Any]:  # type: ignore[empty-body]
 def brickwork_roles() -> Sequence[Any]:  # type: ignore[empty-body]
     """Called when the auth component is built. Returns `brickwork.auth.Role` values that every tenant has until it stores one
     of the same name."""
+
+
+@hookspec
+def brickwork_access_ended(platform: "Platform", transaction: Any, user: UUID, reason: str) -> None:
+    """Called where all sessions of a person end because the password was changed or the person was disabled, in the system's
+    transaction that does it. Ends what else was begun in the person's name: whoever knew the old password must be left with
+    nothing. What it raises undoes all of it."""
+
+
+@hookspec
+def brickwork_ways_to_sign_in(platform: "Platform", transaction: Any, user: UUID) -> int:  # type: ignore[empty-body]
+    """Called where a person gives up a way to sign in, in the system's transaction that does it. Returns how many ways the plugin
+    has for the person, so that nobody removes the last one."""
 
 
 @hookspec

@@ -1,7 +1,8 @@
 """The registration of the oauth component."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from brickwork.kernel.component import Component
 from brickwork.kernel.hookspecs import hookimpl
@@ -16,6 +17,12 @@ def build(platform: "Platform", settings: OAuthSettings) -> "OAuth":
     from brickwork.oauth.service import OAuth
 
     return OAuth(platform, settings)
+
+
+@hookimpl
+def brickwork_access_ended(platform: "Platform", transaction: Any, user: UUID, reason: str) -> None:
+    if "oauth" in platform.components:
+        platform.oauth.grants.end_all(transaction, user, reason)
 
 
 @hookimpl

@@ -54,7 +54,6 @@ class OAuth:
         self.clients = Clients(self)
         self.grants = Grants(self, platform.cache.region("oauth", bool))
         platform.auth.accept_bearer(self._recognise)
-        platform.auth.end_with_sessions(self.grants.end_all)
 
     @property
     def current(self) -> Context:
