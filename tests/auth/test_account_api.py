@@ -365,3 +365,10 @@ def test_a_password_is_removed_where_there_is_another_way_in(call, platform):
     assert call("DELETE", "/auth/password", **shown) == (404, "not_found")
     [passkey] = passkeys.list(user.id)
     assert call("DELETE", f"/auth/passkeys/{passkey.id}", **shown) == (409, "last_way_to_sign_in")
+
+
+def test_who_calls_is_told_with_the_address_to_a_session_and_without_it_to_a_key(call, kim, bearer, tenant):
+    assert call("GET", SESSION, **bearer)[1]["user"]["email"] == kim.email
+    key = tenant.auth.keys.create(kim.actor, "script").token
+    shown = call("GET", SESSION, authorization=f"Bearer {key}")[1]["user"]
+    assert (shown["email"], shown["name"]) == (None, kim.name)

@@ -300,3 +300,12 @@ def test_a_service_learns_of_the_tokens_that_are_meant_for_it_and_of_no_others(w
     assert world.post("introspect", gateway, token="invented").json() == {"active": False}
     public = world.register("Public", token_endpoint_auth_method="none")
     assert error_of(world.post("introspect", public, token=body["access_token"])) == "invalid_client"  # RFC 7662, 2.1
+
+
+def test_the_api_tells_the_address_to_tokens_with_the_scope_email_only(world):
+    """OpenID Connect Core, 5.4: what is told of a person is what the person allowed."""
+    made = world.register()
+    for scope, email in (("openid entities.patient.read", None), ("openid email entities.patient.read", "kim@example.org")):
+        token = world.tokens(made, scope=scope)["access_token"]
+        user = world.call(token, "/api/v1/auth/session").json()["data"]["user"]
+        assert (user["email"], user["name"]) == (email, "Kim Ito")

@@ -55,13 +55,24 @@ class SessionModel(BaseModel):
     user: UserModel
 
 
+class PersonModel(BaseModel):
+    """A person, as a session, key or access token may know them. The address is for sessions, and for access tokens with the
+    scope `email` (OpenID Connect Core, 5.4)."""
+
+    id: UUID
+    email: str | None
+    name: str
+    verified: bool
+    second_factor: bool
+
+
 class CallerModel(BaseModel):
     """Who is calling."""
 
     actor: str
     tenant: str | None
     roles: list[str]
-    user: UserModel | None
+    user: PersonModel | None
 
 
 class ListedSession(BaseModel):
@@ -143,12 +154,15 @@ class Account:
     def who(self, call: "Call") -> dict[str, Any]:
         context = self._auth.current
         subject = context.actor.partition(" via ")[0]
-        user = self._auth.users.get(subject) if subject.startswith("user:") else None
+        user = _user(self._auth.users.get(subject)) if subject.startswith("user:") else None
+        identity = self._auth.identify(call.headers)
+        if user is not None and (identity is None or (identity.session is None and "email" not in identity.scopes)):
+            user["email"] = None
         return {
             "actor": context.actor,
             "tenant": context.tenant,
             "roles": sorted(context.roles),
-            "user": _user(user) if user is not None else None,
+            "user": user,
         }
 
     def sessions(self, call: "Call") -> list[dict[str, Any]]:

@@ -42,7 +42,8 @@ class Nobody(SubjectAccess):
 
 @attrs.frozen
 class Identity:
-    """Who calls. `session` and `token` are there where a session was shown, `key` is the id of an API key."""
+    """Who calls. `session` and `token` are there where a session was shown, `key` is the id of an API key, `scopes` are those of
+    an access token."""
 
     actor: str
     tenant: str | None
@@ -51,6 +52,7 @@ class Identity:
     session: Kept | None = None
     token: str | None = None
     key: str = ""
+    scopes: frozenset[str] = frozenset()
 
     def context(self, correlation_id: str, locale: str) -> Context:
         """The context in which the call is served."""

@@ -166,7 +166,8 @@ class Tokens:
         allowed = scopes.permissions(read.scopes)
         if not allowed:  # RFC 6750, 3.1: insufficient_scope
             raise PermissionDeniedError("the token's scopes name no permissions; it opens userinfo only", permission="scope")
-        return Identity(read.actor, read.issuer.tenant, access.narrowed(allowed), frozenset(access.subject.roles))
+        roles, shown = frozenset(access.subject.roles), frozenset(read.scopes)
+        return Identity(read.actor, read.issuer.tenant, access.narrowed(allowed), roles, scopes=shown)
 
     def admitted(self, tenant: str, subject: str) -> bool:
         """Whether a subject still is one of the tenant."""
