@@ -173,7 +173,7 @@ def dashboard_expressions(objectives=None):
 
 def test_every_metric_and_recorded_name_exists(platform):
     platform.rpc.serve(port=0)
-    with TestClient(create_app(platform)) as client:
+    with TestClient(create_app(platform), client=("127.0.0.1", 50000)) as client:
         client.get("/api/v1/entity-types")
         page = client.get("/metrics").text
     exposed = set()

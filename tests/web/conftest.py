@@ -12,6 +12,8 @@ from brickwork.testing.auth import bearer
 from brickwork.web import create_app
 
 TENANT, ACTOR = "st-marys", "service:ito"
+#: A client on this machine, to which metrics are told.
+HERE = ("127.0.0.1", 50000)
 PATIENT = {
     "name": "patient",
     "fields": {
@@ -27,7 +29,7 @@ PATIENT = {
 def api(platform: Platform) -> Iterator[TestClient]:
     """A client of tenant "st-marys", whose type "patient" is applied."""
     headers = bearer(platform, TENANT, "ito")
-    with TestClient(create_app(platform), headers=headers, raise_server_exceptions=False) as client:
+    with TestClient(create_app(platform), headers=headers, client=HERE, raise_server_exceptions=False) as client:
         assert client.put("/api/v1/entity-types/patient", json=PATIENT).status_code == 200
         yield client
 

@@ -13,7 +13,7 @@ from brickwork.testing.auth import bearer
 from brickwork.testing.plugin import PlatformMaker
 from brickwork.web import create_app
 
-from .conftest import TENANT, data_of, errors_of
+from .conftest import HERE, TENANT, data_of, errors_of
 
 LETTERS, RUNS = "/api/v1/messaging/dead-letters", "/api/v1/jobs/runs"
 
@@ -129,5 +129,5 @@ def test_metrics_tell_of_handlers_dead_letters_and_the_cache(api, platform, lett
 
 
 def test_without_messaging_there_are_metrics_still(make_platform: PlatformMaker) -> None:
-    with TestClient(create_app(make_platform(components=["web"]))) as client:
+    with TestClient(create_app(make_platform(components=["web"])), client=HERE) as client:
         assert "brickwork_http_requests" in client.get("/metrics").text

@@ -15,7 +15,7 @@ from brickwork.testing.auth import bearer
 from brickwork.testing.plugin import PlatformMaker
 from brickwork.web import create_app
 
-from .conftest import PATIENT, TENANT, data_of, errors_of
+from .conftest import HERE, PATIENT, TENANT, data_of, errors_of
 
 LIST = "/api/v1/entities/patient"
 SIGN_IN = "/api/v1/auth/session"
@@ -38,7 +38,9 @@ def platform(make_platform: PlatformMaker) -> Platform:
 @pytest.fixture
 def caller(platform: Platform) -> Iterator[TestClient]:
     """A client of a tenant that is on no plan yet."""
-    with TestClient(create_app(platform), headers=bearer(platform, TENANT, "ito"), raise_server_exceptions=False) as client:
+    with TestClient(
+        create_app(platform), headers=bearer(platform, TENANT, "ito"), client=HERE, raise_server_exceptions=False
+    ) as client:
         assert client.put("/api/v1/entity-types/patient", json=PATIENT).status_code == 200
         yield client
 

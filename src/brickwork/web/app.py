@@ -12,11 +12,12 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from brickwork import __version__
-from brickwork.errors import BrickworkError, Problem
+from brickwork.errors import BrickworkError, Problem, UnauthenticatedError
 from brickwork.kernel.component import resolve
 from brickwork.web.dispatch import Dispatcher, Handling, read_headers
 from brickwork.web.endpoint import Endpoint
 from brickwork.web.envelope import failure
+from brickwork.web.inspection import may_inspect
 from brickwork.web.metrics import Metrics
 from brickwork.web.openapi import describe
 from brickwork.web.routing import Router
@@ -44,7 +45,7 @@ class BrickworkAPI(FastAPI):
         self._metrics = Metrics(platform)
         self._dispatcher = Dispatcher(platform, self._web, self._metrics.observe)
         self._router = Router(PREFIX, [(endpoint, Handling(endpoint, PREFIX)) for endpoint in endpoints])
-        self._service = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._metrics.answer}
+        self._service = {"/healthz": self._healthz, "/readyz": self._readyz, "/metrics": self._measured}
         self._serve: ASGIApp = traced(self._answer, platform.tracing) if platform.tracing.on else self._answer
         self._mounts: dict[str, ASGIApp] = {}
         for component in platform.components.values():
@@ -122,16 +123,23 @@ class BrickworkAPI(FastAPI):
         await Response(b'{"status":"ok"}', media_type="application/json")(scope, receive, send)
 
     async def _readyz(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Ready: every backend that was started answers."""
+        """Ready: every backend that was started answers. Which do is for who may inspect the server."""
         import orjson
 
         report = await self.platform.aio(self.platform.health)
         ok = all(health.ok for health in report.values())
-        body = {
-            "status": "ok" if ok else "unavailable",
-            "checks": {n: {"ok": h.ok, "detail": h.detail} for n, h in report.items()},
-        }
+        body: dict[str, Any] = {"status": "ok" if ok else "unavailable"}
+        if may_inspect(scope, self._web.settings):
+            body["checks"] = {n: {"ok": h.ok, "detail": h.detail} for n, h in report.items()}
         await Response(orjson.dumps(body), 200 if ok else 503, media_type="application/json")(scope, receive, send)
+
+    async def _measured(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What was counted, for who may inspect the server."""
+        answer: ASGIApp = self._metrics.answer
+        if not may_inspect(scope, self._web.settings):
+            error = UnauthenticatedError("ask from this machine itself, or show web.metrics_token as a bearer token")
+            answer = self._error(error, read_headers(scope)["x-correlation-id"])
+        await answer(scope, receive, send)
 
     @asynccontextmanager
     async def _live(self, app: FastAPI) -> AsyncIterator[None]:

@@ -1,6 +1,6 @@
 """The settings of the web component."""
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from brickwork.kernel.component import ComponentSettings
 
@@ -21,5 +21,7 @@ class WebSettings(ComponentSettings):
     max_body_bytes: int = Field(2_000_000, ge=1)
     #: Hours for which an Idempotency-Key is remembered.
     idempotency_hours: int = Field(24, ge=1)
+    #: Bearer token for `/metrics` and the details of `/readyz`; None lets only this machine itself ask.
+    metrics_token: SecretStr | None = Field(None, min_length=16)
     #: Seconds between two rounds of sealing the audit trail.
     seal_interval: float = Field(1.0, gt=0)
