@@ -160,6 +160,42 @@ def test_probes_of_a_process_that_died_are_given_out_again(make_breaker):
     until(lambda: breaker.admit("up"), 5)
 
 
+def test_a_probe_that_is_given_up_leaves_its_turn_to_another_at_once(make_breaker):
+    breaker = make_breaker(failures=1, open_for=0.05, probes=1, probe_timeout=600)
+    breaker.failed("up", breaker.admit("up"))
+    turns = []
+    until(lambda: turns.append(breaker.admit("up")) or turns[-1], 5)
+    assert not breaker.admit("up")
+    breaker.gave_up("up", turns[-1])
+    until(lambda: turns.append(breaker.admit("up")) or turns[-1], 5)
+    assert not breaker.admit("up")  # one turn was given back, and one was taken
+    breaker.succeeded("up", turns[-1])
+    until(lambda: breaker.state("up") is State.CLOSED, 5)
+
+
+def test_what_is_given_up_says_nothing_of_a_closed_circuit_or_of_another_time(make_breaker):
+    breaker = make_breaker(failures=1, open_for=0.05, probes=1, probe_timeout=600)
+    early = breaker.admit("up")
+    breaker.gave_up("up", early)
+    assert breaker.state("up") is State.CLOSED
+    breaker.failed("up", breaker.admit("up"))
+    until(lambda: breaker.admit("up"), 5)
+    breaker.gave_up("up", early)
+    breaker.refresh()
+    assert not breaker.admit("up")
+
+
+def test_a_call_that_breaks_off_after_a_good_beginning_is_one_failure(make_breaker):
+    """Counted as one call and not as two, so that a rule on all calls can be broken by such ones alone."""
+    breaker = make_breaker(failures=3, failure_ratio=1.0, open_for=60)
+    for left in (2, 1, 0):
+        turn = breaker.admit("up")
+        breaker.succeeded("up", turn)
+        assert breaker.state("up") is State.CLOSED
+        breaker.broke_off("up", turn)
+        assert (breaker.state("up") is State.OPEN) == (left == 0)
+
+
 def test_an_open_circuit_asks_the_store_nothing(make_breaker, breaker_stores, monkeypatch):
     breaker = make_breaker(refresh=60, failures=1, open_for=60)
     assert breaker.admit("up")

@@ -102,6 +102,20 @@ class CircuitBreaker:
         """The call that got `turn` failed: no connection, no answer in time, or one that says the upstream is broken."""
         self._ended(key, turn, well=False)
 
+    def broke_off(self, key: str, turn: int) -> None:
+        """The call that got `turn`, and was said to have succeeded, failed after all: the answer ended in its middle."""
+        self._ended(key, turn, well=False, counted=True)
+
+    def gave_up(self, key: str, turn: int) -> None:
+        """The call that got `turn` was given up for a reason that is not the upstream's, such as that its caller has left.
+        Another may take its turn at once."""
+        with self._lock:
+            known = self._known.get(key)
+            if known is None or known.turn != turn or known.circuit.state is not State.HALF_OPEN:
+                return
+            period = known.circuit.period
+            self._work.put(lambda: self._follow(key, known, lambda seen, now: seen.returned(period)))
+
     def forget(self, key: str) -> None:
         """Nothing is called by this key any more."""
         with self._lock:
@@ -158,19 +172,21 @@ class CircuitBreaker:
             known.ask_at = 0.0 if moved else max(known.ask_at, monotonic() + self._refresh)
             return known.turn if moved or circuit.state is State.CLOSED else 0
 
-    def _ended(self, key: str, turn: int, *, well: bool) -> None:
+    def _ended(self, key: str, turn: int, *, well: bool, counted: bool = False) -> None:
         with self._lock:
             known = self._known.get(key)
             if known is None or known.turn != turn:
                 return
             circuit, rule = known.circuit, known.rule
             if circuit.state is State.HALF_OPEN:
-                self._work.put(lambda: self._settle(key, known, circuit.period, well=well))
+                self._work.put(
+                    lambda: self._follow(key, known, lambda seen, now: seen.settled(now, rule, circuit.period, well=well))
+                )
                 return
             if circuit.state is State.OPEN:
                 return
             window = known.window
-            window.add(monotonic(), failed=not well)
+            window.add(monotonic(), failed=not well, counted=counted)
             if well or window.failed < rule.failures or window.failed < rule.failure_ratio * window.total:
                 return
             now = time()
@@ -186,10 +202,12 @@ class CircuitBreaker:
             known.untold = False
             self._learn(key, known, circuit, now)
 
-    def _settle(self, key: str, known: _Known, period: int, *, well: bool) -> None:
-        circuit, now, _ = self._move(key, known, lambda seen, now: seen.settled(now, known.rule, period, well=well))
+    def _follow(self, key: str, known: _Known, step: Step) -> None:
+        circuit, now, _ = self._move(key, known, step)
         with self._lock:
             self._learn(key, known, circuit, now)
+            if circuit.state is State.HALF_OPEN and circuit.given < known.rule.probes:  # another may pass at once
+                known.ask_at = 0.0
 
     def _move(self, key: str, known: _Known, step: Step) -> tuple[Circuit, float, bool]:
         """Take a step that others may take at the same time: the circuit that is stored then, the time, whether it moved."""

@@ -78,6 +78,12 @@ class Circuit:
             return self._opened(now, rule)
         return attrs.evolve(self, good=self.good + 1) if self.good + 1 < rule.probes else CLOSED
 
+    def returned(self, period: int) -> "Circuit | None":
+        """After a probe of `period` was given up and tells nothing of the upstream: another may take its turn."""
+        if self.state is not State.HALF_OPEN or self.period != period or self.given <= self.good:
+            return None
+        return attrs.evolve(self, given=self.given - 1)
+
     def encode(self) -> str:
         """As text; equal circuits have equal texts."""
         return f"{self.state} {self.period} {self.until!r} {self.given} {self.good}"

@@ -41,11 +41,13 @@ class Lease:
         """The request ended well, or failed by the instance's fault. A failure counts also after a good beginning."""
         if self._judged and well:
             return
-        self._cluster._ended(self.instance, self._turn if not self._judged else 0, well=well)
+        self._cluster._ended(self.instance, self._turn, well=well, again=self._judged)
         self._judged = True
 
     def release(self) -> None:
-        """The request is over."""
+        """The request is over. Where it was not judged its client has left, which tells nothing of the instance."""
+        if not self._judged:
+            self._cluster._given_up(self.instance, self._turn)
         self._cluster._balancer.give_back(self._place)
 
 
@@ -133,11 +135,16 @@ class Cluster:
             return await asyncio.to_thread(self._breaker.admit, key)
         return self._breaker.admit(key)
 
-    def _ended(self, instance: Instance, turn: int, *, well: bool) -> None:
+    def _ended(self, instance: Instance, turn: int, *, well: bool, again: bool) -> None:
         if self._checked:
             self._health.ended(instance, well=well)
         if turn:
-            (self._breaker.succeeded if well else self._breaker.failed)(self._key(instance), turn)
+            tell = self._breaker.succeeded if well else self._breaker.broke_off if again else self._breaker.failed
+            tell(self._key(instance), turn)
+
+    def _given_up(self, instance: Instance, turn: int) -> None:
+        if turn:
+            self._breaker.gave_up(self._key(instance), turn)
 
     def _key(self, instance: Instance) -> str:
         return f"{self.service.name} {instance.address}"

@@ -15,8 +15,8 @@ class Window:
         self.total = 0
         self.failed = 0
 
-    def add(self, now: float, *, failed: bool) -> None:
-        """Count one call at `now` (monotonic seconds)."""
+    def add(self, now: float, *, failed: bool, counted: bool = False) -> None:
+        """Count one call at `now` (monotonic seconds), or the failure of one that was `counted` before."""
         part = int(now / self._span)
         if not self._parts or self._parts[-1][0] != part:
             while self._parts and self._parts[0][0] <= part - _PARTS:
@@ -24,7 +24,7 @@ class Window:
                 self.total -= total
                 self.failed -= bad
             self._parts.append([part, 0, 0])
-        self._parts[-1][1] += 1
+        self._parts[-1][1] += not counted
         self._parts[-1][2] += failed
-        self.total += 1
+        self.total += not counted
         self.failed += failed

@@ -1,5 +1,6 @@
 """Instances that are left alone: by active checks, by how requests end, by their circuits."""
 
+import socket
 import threading
 from collections import Counter
 
@@ -144,6 +145,33 @@ def test_half_open_lets_one_probe_through_however_many_ask(simple, plain, eventu
         thread.join(20)
     assert sorted(statuses) == [200, 503, 503, 503, 503, 503]
     assert len(api.requests) == 3
+
+
+def test_answers_that_break_off_in_their_middle_open_the_circuit(simple):
+    def half(request, connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+        return False
+
+    gateway, api = simple(half, service={"breaker": {**BREAKER, "open_for": 60}, "retries": {"attempts": 0}})
+    for _ in range(2):
+        assert gateway.raw(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").endswith(b"half")
+    assert gateway.get().code == "circuit_open"
+    assert len(api.requests) == 2
+
+
+def test_a_probe_whose_client_leaves_holds_up_no_other(simple, plain, eventually):
+    """Without that the next one would have to wait for as long as an answer may take."""
+    gateway, api = simple(plain(503), service={"breaker": BREAKER, "retries": {"attempts": 0}})
+    for _ in range(2):
+        gateway.get()
+    api.behave = plain(200)
+    threading.Event().wait(BREAKER["open_for"] + 0.1)
+    with socket.create_connection(("127.0.0.1", gateway.port)) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
+        eventually(lambda: gateway.metric("circuit", upstream=f"api {api.target}") == 1)
+        assert gateway.get().code == "circuit_open"
+    eventually(lambda: gateway.get().status == 200)
+    eventually(lambda: gateway.metric("circuit", upstream=f"api {api.target}") == 0)
 
 
 def test_an_open_circuit_sends_requests_to_the_other_instance(pair, plain):
