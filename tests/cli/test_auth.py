@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from brickwork.cli.app import app
@@ -27,7 +28,7 @@ PATIENT = "name: patient\nfields:\n  name: {type: text}\n  ward: {type: text, in
 def run(tmp_path, monkeypatch):
     """Runs a command in a folder with an embedded database that is migrated."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("brickwork.cli.auth.out", Console(width=250))  # a console asks for its width once, at import
     monkeypatch.setenv("BRICKWORK_TENANT", "st-marys")
     (tmp_path / "roles.yaml").write_text(ROLES)
     (tmp_path / "types.yaml").write_text(PATIENT)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from hashlib import blake2b
 from time import monotonic, perf_counter, sleep
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -122,12 +123,7 @@ class Region(Generic[T]):
     # -- inside ----------------------------------------------------------------------------------------------------------
 
     def _place(self, key: str, tags: Sequence[str]) -> Place:
-        tenant = self._cache.tenant()
-        # what a key depends on besides its tags, so that a region, a tenant or a key alone can be forgotten
-        own = (ALL, REGION.format(self.name), OWN.format(self.name, key))
-        slots = (0, *(slot_of(tenant, tag) for tag in (*own, *tags)))
-        short = key if len(key) <= LONGEST else blake2b(key.encode()).hexdigest()
-        return Place(f"{tenant}:{self.name}:{short}", slots)
+        return place_of(self._cache.tenant(), self.name, key, tuple(tags))
 
     def _find(self, place: Place) -> Found:
         """What the tiers have, the nearest first. An entry that is found is within its time and its grace."""
@@ -208,6 +204,15 @@ class Region(Generic[T]):
 
     def _value(self, payload: bytes) -> T | None:
         return None if payload == NOTHING else self._codec.load(payload)
+
+
+@lru_cache(maxsize=20_000)
+def place_of(tenant: str, region: str, key: str, tags: tuple[str, ...]) -> Place:
+    """Where a value is kept. What it depends on besides its tags lets a region, a tenant or a key alone be forgotten."""
+    own = (ALL, REGION.format(region), OWN.format(region, key))
+    slots = (0, *(slot_of(tenant, tag) for tag in (*own, *tags)))
+    short = key if len(key) <= LONGEST else blake2b(key.encode()).hexdigest()
+    return Place(f"{tenant}:{region}:{short}", slots)
 
 
 def _tiers(name: str, strategy: Strategy, *, strict_memory: bool) -> tuple[bool, bool]:

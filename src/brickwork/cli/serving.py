@@ -1,5 +1,6 @@
 """`brickwork serve`: an embedded server, in one or several processes."""
 
+import gc
 import os
 import shutil
 import socket
@@ -99,7 +100,10 @@ def application() -> object:
     """The ASGI application of one worker process."""
     from brickwork.web import create_app
 
-    return create_app(working_platform())
+    app = create_app(working_platform())
+    gc.collect()
+    gc.freeze()  # what is there now stays for the life of the process, so that no collection goes through it again
+    return app
 
 
 def working_platform() -> "Platform":

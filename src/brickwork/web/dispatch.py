@@ -30,7 +30,7 @@ from brickwork.errors import (
     ValidationError,
 )
 from brickwork.kernel.context import Context, carry
-from brickwork.kernel.ids import uuid7
+from brickwork.kernel.ids import new_id
 from brickwork.limits import Caller
 from brickwork.web.endpoint import PUBLIC, SIGNED_IN, Call, Endpoint, Reply
 from brickwork.web.envelope import failure, problems_of, success
@@ -319,7 +319,7 @@ def read_headers(scope: Scope) -> dict[str, str]:
     given = headers.get("x-correlation-id", "")
     if not (0 < len(given) <= 128 and given.isascii() and given.isprintable()):
         parts = headers.get("traceparent", "").split("-")
-        headers["x-correlation-id"] = parts[1] if len(parts) == 4 and len(parts[1]) == 32 else str(uuid7())
+        headers["x-correlation-id"] = parts[1] if len(parts) == 4 and len(parts[1]) == 32 else new_id()
     return headers
 
 
