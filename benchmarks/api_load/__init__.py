@@ -3,7 +3,7 @@ held against roles with conditions and field masks, and counted by a plan, on Po
 p95 below 200 ms and errors below 0.1 %. Then the rate is raised by steps; the figure is the highest that still holds.
 
 Five tenants, 50,000 patients, 100 callers. The load is open: requests are sent when they are due, whether or not earlier ones
-were answered, and latency counts from that moment. Two worker processes of `brickwork serve`, PostgreSQL, Redis and the load
+were answered, and latency counts from that moment. Two worker processes of `brickwork serve` with two threads for reading and writing each, PostgreSQL, Redis and the load
 generator share this machine's cores.
 """
 
@@ -113,7 +113,7 @@ def _settings(folder: Path, admin_url: str) -> Path:
     settings = folder / "brickwork.toml"
     settings.write_text(
         f'[platform]\ndata_dir = "{folder / "data"}"\n[database]\nurl = "{roles.url}"\nowner_url = "{roles.owner_url}"\n'
-        f'[cache]\none_machine = true\n[limits]\ndefault_plan = "{world.PLAN}"\n{limits}\n{world.LIMITS}'
+        f'[cache]\none_machine = true\n[web]\nthreads = 2\n[limits]\ndefault_plan = "{world.PLAN}"\n{limits}\n{world.LIMITS}'
     )
     return settings
 
