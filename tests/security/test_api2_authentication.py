@@ -96,7 +96,7 @@ def test_a_session_id_that_was_planted_is_not_taken_over(site):
     """Session fixation: signing in gives a new token, whatever cookie came with it."""
     site.person()
     planted = site.sign_in().json()["data"]["token"]
-    origin = {"Origin": "http://testserver", "Cookie": f"brickwork_session={planted}"}
+    origin = {"Origin": "http://testserver", "Cookie": f"__Host-brickwork_session={planted}"}
     answer = site.client.post(
         f"{API}/auth/session", json={"email": "kim@example.org", "password": PASSWORD, "cookie": True}, headers=origin
     )

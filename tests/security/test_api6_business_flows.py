@@ -30,6 +30,7 @@ def test_a_token_that_was_sent_is_good_once(site, path, captured_events):
     with site.platform.context(tenant="alpha", actor="setup"):
         site.platform.auth.users.request_verification(user.id)
         site.platform.auth.users.request_reset(user.email)
+    site.platform.messaging.drain()  # a handler answers, so that asking takes the same time for anybody
     kind = PasswordResetRequested if path.endswith("reset") else EmailVerificationRequested
     body = {"token": site.platform.auth.unseal(captured_events.of(kind)[0].sealed)}
     body |= {"password": "quiet rivers carry 9 boats"} if path.endswith("reset") else {}

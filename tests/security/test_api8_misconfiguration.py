@@ -51,7 +51,7 @@ def test_the_cookie_is_no_use_to_a_page_of_another_site(site, origin):
     """Cross-site request forgery."""
     site.person(roles=["administrator"])
     token = site.sign_in().json()["data"]["token"]
-    cookie = {"Cookie": f"brickwork_session={token}"}
+    cookie = {"Cookie": f"__Host-brickwork_session={token}"}
     body = {"fields": {"name": "forged"}}
     forged = site.client.post(f"{API}/entities/patient", json=body, headers={**cookie, "Origin": origin})
     assert forged.status_code == 403
