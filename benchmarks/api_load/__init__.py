@@ -3,8 +3,8 @@ held against roles with conditions and field masks, and counted by a plan, on Po
 p95 below 200 ms and errors below 0.1 %. Then the rate is raised by steps; the figure is the highest that still holds.
 
 Five tenants, 50,000 patients, 100 callers. The load is open: requests are sent when they are due, whether or not earlier ones
-were answered, and latency counts from that moment. Two worker processes of `brickwork serve` with two threads for reading and writing each, PostgreSQL, Redis and the load
-generator share this machine's cores.
+were answered, and latency counts from that moment. Two worker processes of `brickwork serve` with two threads each for reading
+and for writing, PostgreSQL, Redis and the load generator share this machine's cores.
 """
 
 import contextlib
