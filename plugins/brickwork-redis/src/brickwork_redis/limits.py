@@ -80,7 +80,8 @@ class RedisLimits:
     def take(self, paces: Sequence[Pace], counts: Sequence[Count]) -> Taken:
         prefix = self._prefix
         parts: list[Any] = ["EVALSHA", self._sha, len(paces) + len(counts)]
-        parts += [prefix + one.key for one in (*paces, *counts)]
+        parts += [prefix + pace.key for pace in paces]
+        parts += [prefix + count.key for count in counts]
         parts.append(len(paces))
         for pace in paces:
             parts += (pace.step * 1_000_000, pace.most * 1_000_000)
