@@ -124,7 +124,6 @@ class OAuth:
 
     def _recognise(self, token: str, headers: Mapping[str, str]) -> Identity | None:
         try:
-            tokens = self.tokens
-        except MissingDependencyError:  # then no token was ever made here
+            return self.tokens.recognise(token, headers)
+        except (MissingDependencyError, SettingsError):  # without the packages or an address no token was ever made here
             return None
-        return tokens.recognise(token, headers)
