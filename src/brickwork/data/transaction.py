@@ -111,6 +111,8 @@ class Transaction:
         published, parts, was_broken = len(self.events), len(self.parts), self.broken
         known = None if apart else self._session
         nested: Any = known.begin_nested() if known is not None else self.connection.begin_nested()
+        if known is not None:
+            known.connection()  # a session begins its savepoint when it is used, and statements may go past it
         try:
             yield
             self.check_whole()

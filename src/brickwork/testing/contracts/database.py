@@ -120,6 +120,15 @@ class DatabaseContract:
         with ward.database.begin(Context(system=True), readonly=True) as transaction:
             assert [(tag.tenant_id, tag.name) for tag in transaction.session.query(Tag)] == [("alpha", "urgent")]
 
+    def test_a_savepoint_undoes_statements_that_went_past_the_session(self, ward: Platform) -> None:
+        with ward.database.begin(ALPHA) as transaction:
+            transaction.session.add(Tag(name="urgent"))
+        with ward.database.begin(ALPHA) as transaction:
+            assert transaction.session is not None  # it is there, and was not used
+            with pytest.raises(DuplicateError), transaction.savepoint():
+                _ADD.run(transaction, {"id": uuid7(), "name": "urgent"})
+            assert [tag.name for tag in transaction.session.query(Tag)] == ["urgent"]
+
     def test_a_reading_transaction_writes_nothing(self, ward: Platform) -> None:
         with pytest.raises(ValidationError, match="read-only"), ward.database.begin(ALPHA, readonly=True) as transaction:
             transaction.session.add(Patient(name="x"))
