@@ -5,7 +5,7 @@ hour. But each kind of time has a most that it can be ahead, and what is beyond 
 that a caller named (`send(at=...)`) is a time of day and stays; such a delivery has an empty history instead of none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,16 +20,19 @@ if TYPE_CHECKING:
 _table: Any = DeliveryRow.__table__
 
 
-def mend(transaction: "Transaction", queue: str, known: Sequence[Subscription], now: datetime, lease: float) -> int:
+def mend(
+    transaction: "Transaction", queue: str, known: Sequence[Subscription], now: datetime, lease: Callable[[Subscription], float]
+) -> int:
     """Bring the times of a queue's deliveries within what they can be at `now`; how many were beyond. Can be repeated."""
     if not known:
         return 0
     waits = _table.c.taken.is_(False)
     bounds: list[Any] = [
-        (_table.c.taken, now + timedelta(seconds=lease)),
         (and_(waits, _table.c.history.is_(None)), now),
     ]
     for subscription in known:
+        taken = and_(_table.c.taken, _table.c.subscription == subscription.name)
+        bounds.append((taken, now + timedelta(seconds=lease(subscription))))
         mine = and_(waits, _table.c.subscription == subscription.name)
         for failures, pause in _pauses(subscription):
             bounds.append((and_(mine, _table.c.failures == failures), now + timedelta(seconds=pause)))

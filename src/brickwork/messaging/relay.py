@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Integer, and_, cast, delete, func, or_, select, update
+from sqlalchemy import Integer, and_, case, cast, delete, func, literal, or_, select, update
 
 from brickwork.errors import BrickworkError, UnavailableError
 from brickwork.kernel.clock import Watch
@@ -136,7 +136,7 @@ class Relay:
         for queue in self._queues or sorted({s.queue for s in self._catalogue.subscriptions.values()}):
             known = [s for s in self._catalogue.subscriptions.values() if s.queue == queue]
             with self._database.begin(Context(system=True)) as transaction:
-                mend(transaction, queue, known, self._now(), self._lease(known))
+                mend(transaction, queue, known, self._now(), self._lease)
 
     # -- inside --------------------------------------------------------------------------------------------------------
 
@@ -154,7 +154,6 @@ class Relay:
         if most <= 0:
             return []
         now = self._database.clock.now()
-        lease = self._lease(among)
         conditions = [_table.c.queue == queue, _table.c.due_at <= now, _table.c.subscription.in_(names)]
         if floor is not None:
             conditions.append(_table.c.due_at >= floor)
@@ -180,7 +179,7 @@ class Relay:
         statement = (
             update(_table)
             .where(_table.c.id.in_(select(picked.c.id)))
-            .values(due_at=now + timedelta(seconds=lease), taken=True, failures=lost)
+            .values(due_at=self._expiry(now, among), taken=True, failures=lost)
             .returning(*_table.c)
         )
         return list(transaction.execute(statement).all())
@@ -192,9 +191,17 @@ class Relay:
             return None
         return self._floors.pop(queue, None)
 
-    def _lease(self, among: Sequence[Subscription]) -> float:
-        """Seconds after which deliveries to these are taken for lost."""
-        return LEASE if self._broker.local else self._settings.lease(*among)
+    def _lease(self, subscription: Subscription) -> float:
+        """Seconds after which a delivery to this is taken for lost."""
+        return LEASE if self._broker.local else self._settings.lease(subscription)
+
+    def _expiry(self, now: datetime, among: Sequence[Subscription]) -> Any:
+        """When a delivery that is taken now counts as lost: a slow handler doesn't delay what others in its queue lost."""
+        leases = {subscription.name: self._lease(subscription) for subscription in among}
+        if len(set(leases.values())) == 1:
+            return now + timedelta(seconds=next(iter(leases.values())))
+        ends = {name: literal(now + timedelta(seconds=lease), _table.c.due_at.type) for name, lease in leases.items()}
+        return case(ends, value=_table.c.subscription, else_=_table.c.due_at)
 
     def _claim_limited(self, transaction: "Transaction", subscription: Subscription, most: int, *, waiting: bool) -> list[Any]:
         # one relay at a time counts and takes
@@ -253,12 +260,13 @@ class Relay:
                 self._stop.wait(1.0)
 
     def _renew(self) -> None:
-        lease = self._lease([s for s in self._catalogue.subscriptions.values() if s.queue in self._queues])
+        known = [s for s in self._catalogue.subscriptions.values() if s.queue in self._queues]
+        lease = min(map(self._lease, known), default=LEASE)
         while not self._stop.wait(min(lease, self._settings.redelivery) / 3):
             if ids := self._held():
                 try:
                     with self._database.begin(Context(system=True)) as transaction:
-                        due = self._now() + timedelta(seconds=lease)
+                        due = self._expiry(self._now(), known)
                         transaction.execute(update(_table).where(_table.c.id.in_(ids), _table.c.taken).values(due_at=due))
                 except BrickworkError as error:
                     log.warning("leases were not renewed: %s", error.message)

@@ -36,6 +36,6 @@ class MessagingSettings(ComponentSettings):
     #: Largest event in bytes of JSON.
     max_event_bytes: int = Field(default=1_048_576, ge=1024)
 
-    def lease(self, *wanting: "Subscription") -> float:
-        """Seconds after which a delivery to one of these that a broker carries is taken for lost."""
-        return self.redelivery + max((subscription.timeout for subscription in wanting), default=0.0)
+    def lease(self, wanting: "Subscription") -> float:
+        """Seconds after which a delivery to it that a broker carries is taken for lost."""
+        return self.redelivery + wanting.timeout
