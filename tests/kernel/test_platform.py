@@ -76,6 +76,25 @@ def test_components_are_built_when_first_asked_for_after_what_they_require_and_c
     assert len(LOG) == 4
 
 
+def test_a_service_that_waits_for_its_threads_to_end_can_be_closed_while_they_use_the_platform():
+    platform, asked, got = make(component("a"), component("b", ("a",))), threading.Event(), list[object]()
+
+    def work():
+        asked.wait(10)
+        got.append((platform.metrics, platform.get("a"), platform.get("b")))
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+
+    def close():
+        asked.set()
+        thread.join(10)
+
+    platform.get("b").close = close
+    platform.close()
+    assert got, "the thread could not go on while its service was closed"
+
+
 def test_starting_builds_and_starts_in_the_order_of_requirements():
     with make(component("a", ("b",)), component("b"), wanted=["a"]) as platform:
         platform.start()

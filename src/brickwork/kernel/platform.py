@@ -308,13 +308,19 @@ class Platform:
                 service.measure()
 
     def close(self) -> None:
-        """Close what was built, the last first. Closing twice is harmless."""
+        """Close what was built, the last first. Closing twice is harmless.
+
+        Nothing new is built from now on, but what there is stays reachable until all is closed: handlers that end meanwhile,
+        for which messaging waits, use it. That is also why the lock isn't held.
+        """
         with self._lock:
+            services = [] if self._closed else list(self._services.values())
             self._closed = True
-            while self._services:
-                _, service = self._services.popitem()
-                if isinstance(service, SupportsClose):
-                    service.close()
+        for service in reversed(services):
+            if isinstance(service, SupportsClose):
+                service.close()
+        with self._lock:
+            self._services.clear()
 
     def __enter__(self) -> "Platform":
         return self
