@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -26,6 +27,8 @@ PREFIX = "bws"
 SEEN_EVERY = 300
 #: Between a person and who acts as that person, in the names of actors.
 VIA = " via "
+#: The circumstances under which each request looks for its session in the cache; made once, since it has no more to tell.
+_LOOKING = Context(correlation_id="session", system=True)
 _table = SessionRow.__table__
 
 
@@ -62,7 +65,7 @@ class Kept(BaseModel):
     expires_at: datetime
     seen_at: datetime
 
-    @property
+    @cached_property
     def actor(self) -> str:
         return f"user:{self.user_id}"
 
@@ -168,7 +171,7 @@ class Sessions:
     def find(self, token: str) -> Kept:
         """The session of a token; raises `UnauthenticatedError`."""
         digest, now = secret.digest(token), self._auth.now()
-        with self._auth.contexts.use(Context(system=True)):
+        with self._auth.contexts.use(_LOOKING):
             tags = (f"session:{digest}",)
             kept = self._region.get_or_load(digest, lambda: self._load(digest), tags=tags) if secret.well_formed(token) else None
         if kept is None or kept.expires_at <= now or kept.seen_at + self._idle <= now:

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 
@@ -10,14 +11,16 @@ from brickwork.cache.port import CHANGING, Versions
 _HEAD = struct.Struct("<dH")
 
 
-@attrs.frozen
+@attrs.define
 class Entry:
-    """`payload` is the value in JSON; empty where the loader found none. `fresh_until` is in seconds since the epoch."""
+    """`payload` is the value in JSON; empty where the loader found none. `fresh_until` is in seconds since the epoch. `read` is
+    the value itself, kept with an entry in memory where its type is one that nobody can change."""
 
     fresh_until: float
     slots: tuple[int, ...]
     versions: Versions
     payload: bytes
+    read: Any = attrs.field(default=None, init=False, eq=False, repr=False)
 
     def pack(self) -> bytes:
         """As bytes."""

@@ -5,11 +5,11 @@ from contextlib import suppress
 from functools import lru_cache
 from hashlib import blake2b
 from time import monotonic, perf_counter, sleep
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import attrs
 
-from brickwork.cache.codec import Codec
+from brickwork.cache.codec import Codec, TypedCodec
 from brickwork.cache.entry import Entry
 from brickwork.cache.port import CHANGING, Versions, slot_of
 from brickwork.cache.settings import Strategy
@@ -54,6 +54,7 @@ class Region(Generic[T]):
         self._cache = cache
         self._store = cache.store
         self._codec = codec
+        self._immutable = isinstance(codec, TypedCodec) and codec.immutable
         self._meter = cache.meter(name)
         #: A promise that can't be kept is not made: with other machines' changes unheard, a strict value is the loader's.
         self._aside = strategy.strict and not cache.hears_all
@@ -76,7 +77,7 @@ class Region(Generic[T]):
         kept: T | None = None
         if found.entry is not None:
             try:
-                kept = self._value(found.entry.payload)
+                kept = self._read(found.entry)
             except ValueError:  # of another release, whose type was another
                 self.delete(key)
                 found = self._ask(place)
@@ -98,7 +99,7 @@ class Region(Generic[T]):
             self._meter.miss()
             return None
         with suppress(ValueError):
-            return self._value(found.entry.payload)
+            return self._read(found.entry)
         return None
 
     def set(self, key: str, value: T, *, tags: Sequence[str] = (), ttl: float | None = None) -> None:
@@ -201,6 +202,13 @@ class Region(Generic[T]):
         if found.shared is not None and CHANGING not in found.shared:
             entry = Entry(fresh_until, place.slots, found.shared, payload)
             self._store.keep(place.key, entry.pack(), ttl + self.strategy.stale)
+
+    def _read(self, entry: Entry) -> T | None:
+        if not self._immutable:
+            return self._value(entry.payload)
+        if entry.read is None:
+            entry.read = self._value(entry.payload)
+        return cast("T | None", entry.read)
 
     def _value(self, payload: bytes) -> T | None:
         return None if payload == NOTHING else self._codec.load(payload)
