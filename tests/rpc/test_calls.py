@@ -445,6 +445,7 @@ def test_a_port_in_use_is_said(shop, make_shop, served):
 # -- the client, and the platform without gRPC -------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])  # a type checker takes its time, and no database has a part in it
 def test_the_generated_client_is_strictly_typed(client_module):
     root = Path(__file__).parents[2]
     use = Path(client_module.__file__).with_name("use.py")

@@ -7,7 +7,8 @@ from brickwork.cache.entry import Entry
 
 
 class Near:
-    """Least recently used goes first. Entries are bytes, so nobody can change a cached value by changing what was given."""
+    """Least recently used goes first. Entries are bytes, and values only of types that can't be changed, so nobody
+    can change a cached value by changing what was given."""
 
     def __init__(self, most: int) -> None:
         self._most = most
