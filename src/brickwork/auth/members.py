@@ -120,6 +120,16 @@ class Members:
         ]
         return Page(members, encode_cursor("members", [rows[limit - 1].user_id]) if len(rows) > limit else None)
 
+    def named(self, users: Sequence[UUID]) -> Sequence[User]:
+        """Those of `users` (at most 500) who are members."""
+        self._auth.require("auth.members.read")
+        with self._auth.database.transaction(readonly=True) as transaction:
+            wanted = select(MemberRow.user_id).where(MemberRow.tenant_id == transaction.tenant, MemberRow.user_id.in_(users))
+            known = list(transaction.execute(wanted).scalars())
+        with self._auth.system(readonly=True) as transaction:
+            people = select(UserRow).where(UserRow.tenant_id == SYSTEM_TENANT, UserRow.id.in_(known))
+            return [present(row) for row in transaction.session.scalars(people)]
+
     # -- invitations ---------------------------------------------------------------------------------------------------
 
     def invite(self, email: str, *, roles: Sequence[str] = ()) -> Invitation:
@@ -266,6 +276,16 @@ class Groups:
             for group, subject in members:
                 groups.setdefault(group, []).append(subject)
         return groups
+
+    def subjects(self, name: str, *, after: str = "", limit: int = 500) -> Sequence[str]:
+        """Who is in a group, in the order of their names, from behind `after`. Raises `NotFoundError`."""
+        self._auth.require("auth.groups.read")
+        with self._auth.database.transaction(readonly=True) as transaction:
+            self._row(transaction, name)
+            wanted = select(GroupMemberRow.subject).where(
+                GroupMemberRow.tenant_id == transaction.tenant, GroupMemberRow.group == name, GroupMemberRow.subject > after
+            )
+            return list(transaction.execute(wanted.order_by(GroupMemberRow.subject).limit(cut(limit, 500))).scalars())
 
     def _row(self, transaction: "Transaction", name: str) -> GroupRow:
         row = transaction.session.get(GroupRow, (transaction.tenant, name))

@@ -108,7 +108,9 @@ class Transaction:
     def savepoint(self, *, apart: bool = False) -> Iterator[None]:
         """A block that is undone by itself if it raises; the transaction goes on for a caller that catches. A block `apart` uses
         another session than this transaction's."""
-        published, parts, was_broken = len(self.events), len(self.parts), self.broken
+        grows: tuple[list[Any], ...] = (self.events, self.parts, self.owes, self.last)
+        kept = [(grown, len(grown)) for grown in grows]
+        was_broken = self.broken
         known = None if apart else self._session
         nested: Any = known.begin_nested() if known is not None else self.connection.begin_nested()
         if known is not None:
@@ -118,7 +120,8 @@ class Transaction:
             self.check_whole()
             self.flush()
         except BaseException:
-            del self.events[published:], self.parts[parts:]
+            for grown, length in kept:
+                del grown[length:]
             if nested.is_active or known is not None:
                 nested.rollback()
             self.broken = was_broken

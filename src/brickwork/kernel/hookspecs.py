@@ -91,6 +91,18 @@ def brickwork_ways_to_sign_in(platform: "Platform", transaction: Any, user: UUID
 
 
 @hookspec
+def brickwork_notifications() -> Sequence[Any]:  # type: ignore[empty-body]
+    """Called when the notify component is built. Returns `brickwork.notify.Notification` values (or mappings): what the product
+    tells people of."""
+
+
+@hookspec
+def brickwork_recipients(platform: "Platform", kind: str, refs: Sequence[str]) -> Sequence[Any]:  # type: ignore[empty-body]
+    """Called when messages are asked for to recipients that nothing is stored about. Returns `brickwork.notify.Recipient` values
+    for those of `refs` ("KIND:…") that the plugin knows."""
+
+
+@hookspec
 def brickwork_jobs() -> Sequence[Any]:  # type: ignore[empty-body]
     """Called when the jobs component is built. Returns jobs, functions decorated with `brickwork.jobs.job`, or modules of
     them."""

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from brickwork.limits import Limits
     from brickwork.locks import Locks
     from brickwork.messaging import Messaging
+    from brickwork.notify import Notify
     from brickwork.oauth import OAuth
     from brickwork.realtime import Realtime
     from brickwork.rpc.service import Rpc
@@ -62,6 +63,7 @@ BUILTIN = (
     "brickwork.eventstore.component",
     "brickwork.entities.component",
     "brickwork.realtime.component",
+    "brickwork.notify.component",
     "brickwork.web.component",
     "brickwork.rpc.component",
     "brickwork.gateway.component",
@@ -248,6 +250,10 @@ class Platform:
     @property
     def entities(self) -> "Entities":
         return cast("Entities", self.get("entities"))
+
+    @property
+    def notify(self) -> "Notify":
+        return cast("Notify", self.get("notify"))
 
     @property
     def rpc(self) -> "Rpc":

@@ -1,0 +1,34 @@
+"""The registration of the notify component."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from brickwork.kernel.component import Component
+from brickwork.kernel.hookspecs import hookimpl
+from brickwork.notify.settings import NotifySettings
+
+if TYPE_CHECKING:
+    from brickwork.kernel.platform import Platform
+    from brickwork.notify.service import Notify
+
+
+def build(platform: "Platform", settings: NotifySettings) -> "Notify":
+    from brickwork.notify.service import Notify
+
+    return Notify(platform, settings)
+
+
+@hookimpl
+def brickwork_components() -> Sequence[Component]:
+    return [
+        Component(
+            name="notify",
+            summary="Messages by email, SMS, push, inbox and webhook, sent once and by the ways people want",
+            build="brickwork.notify.component:build",
+            requires=("messaging", "auth", "limits"),
+            settings=NotifySettings,
+            service="brickwork.notify.service:Notify",
+            models="brickwork.notify.models",
+            migrations="brickwork.notify.migrations",
+        )
+    ]

@@ -1,0 +1,114 @@
+"""The providers of a channel: the preferred one, and those that stand in while it can't be reached."""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from pydantic import ValidationError as PydanticError
+
+from brickwork.errors import BrickworkError, SettingsError
+from brickwork.kernel.component import Health, resolve
+from brickwork.notify.channels.errors import ProviderUnavailable, SendError, TemporaryFailure
+from brickwork.notify.channels.port import Channel, Outgoing, Receipt
+
+if TYPE_CHECKING:
+    from brickwork.kernel.platform import Platform
+    from brickwork.notify.settings import NotifySettings
+
+
+@attrs.frozen
+class Outcome:
+    """What became of one message: what the provider called `provider` answered, or why it was not taken."""
+
+    provider: str
+    receipt: Receipt | None
+    error: SendError | None = None
+
+
+class Providers:
+    """Sends by the first provider that can be reached. Used by several threads at once."""
+
+    def __init__(self, channel: str, providers: Sequence[tuple[str, Channel]], rest: float) -> None:
+        self.channel = channel
+        self._providers = list(providers)
+        self._rest = rest
+        self._resting: dict[str, float] = {}
+
+    def check(self, address: str) -> str:
+        """The normal form of an address; raises `ValidationError`."""
+        return self._providers[0][1].check(address)
+
+    def send_many(self, messages: Sequence[Outgoing]) -> Iterator[Outcome]:
+        """What became of each, in order, as it becomes known."""
+        left, trouble = list(messages), Outcome("", None, ProviderUnavailable(f"no provider of {self.channel} can be reached"))
+        for name, channel in self._order():
+            for result in channel.send_many(list(left)):
+                if isinstance(result, ProviderUnavailable):
+                    self._resting[name] = time.monotonic() + self._rest
+                    trouble = Outcome(name, None, result)
+                    break
+                left.pop(0)
+                yield _outcome(name, result)
+            if not left:
+                return
+        for _ in left:
+            yield trouble
+
+    def health(self) -> Health:
+        """Whether one of them can be used."""
+        states = [(name, channel.health()) for name, channel in self._providers]
+        bad = [f"{name}: {state.detail}" for name, state in states if not state.ok]
+        return Health(len(bad) < len(states), "; ".join(bad))
+
+    def close(self) -> None:
+        for _, channel in self._providers:
+            channel.close()
+
+    def _order(self) -> list[tuple[str, Channel]]:
+        """Those that rest come last: when nobody else is there they may be well again."""
+        now = time.monotonic()
+        return sorted(self._providers, key=lambda provider: self._resting.get(provider[0], 0.0) > now)
+
+
+def make_providers(platform: "Platform", settings: "NotifySettings") -> dict[str, Providers]:
+    """The providers of each channel that settings name; raises `SettingsError`."""
+    made: dict[str, Providers] = {}
+    for channel, names in settings.channels.items():
+        made[channel] = Providers(channel, [(name, _channel(platform, settings, channel, name)) for name in names], settings.rest)
+    return made
+
+
+def _channel(platform: "Platform", settings: "NotifySettings", kind: str, name: str) -> Channel:
+    if name == "file" and name not in settings.providers:
+        from brickwork.notify.backends.file import FileChannel
+
+        return FileChannel(kind, platform.settings.platform.data_dir / "notify", platform.clock)
+    given = dict(settings.providers[name])
+    backend = platform.plugins.backends.get(("notify", given.pop("backend")))
+    where = f"notify.providers.{name}"
+    if backend is None:
+        known = ", ".join(sorted(of for port, of in platform.plugins.backends if port == "notify"))
+        raise SettingsError(
+            f"{where}.backend: there is no {settings.providers[name]['backend']!r}; installed are {known}", field=where
+        )
+    try:
+        made: Any = resolve(backend.factory)(platform, backend.settings(**given))
+    except PydanticError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        path = ".".join([where, *map(str, first["loc"])])
+        raise SettingsError(f"{path}: {first['msg']}", field=path) from None
+    if made.kind != kind:
+        raise SettingsError(f"{where} sends {made.kind}, so it can't serve channels.{kind}", field=where)
+    channel: Channel = made
+    return channel
+
+
+def _outcome(provider: str, result: Receipt | Exception) -> Outcome:
+    if isinstance(result, Receipt):
+        return Outcome(provider, result)
+    if isinstance(result, SendError):
+        return Outcome(provider, None, result)
+    # a defect of the channel must not lose the message, nor tell what may be a secret
+    detail = result.message if isinstance(result, BrickworkError) else type(result).__name__
+    return Outcome(provider, None, TemporaryFailure(f"the channel failed: {detail}"))
