@@ -31,6 +31,14 @@ _TITLES = {
     "messaging.write": "Retry, edit and discard dead letters",
     "jobs.read": "See jobs, runs and schedules",
     "jobs.write": "Run, cancel, pause and resume jobs",
+    "notify.send": "Send messages",
+    "notify.history.read": "See what was sent to whom",
+    "notify.recipients.read": "See recipients, their preferences and inboxes",
+    "notify.recipients.write": "Change recipients and their preferences",
+    "notify.suppressions.read": "See addresses to which nothing is sent",
+    "notify.suppressions.write": "Suppress addresses and release them",
+    "notify.endpoints.read": "See the endpoints that are told of events",
+    "notify.endpoints.write": "Change such endpoints",
     "realtime.connect": "Receive messages over a WebSocket",
 }
 PERMISSIONS = [Permission(name=name, title=title) for name, title in _TITLES.items()]

@@ -30,5 +30,7 @@ def brickwork_components() -> Sequence[Component]:
             service="brickwork.notify.service:Notify",
             models="brickwork.notify.models",
             migrations="brickwork.notify.migrations",
+            routes="brickwork.notify.api:endpoints",
+            asgi="brickwork.notify.asgi:mounts",
         )
     ]

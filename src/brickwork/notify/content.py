@@ -41,6 +41,8 @@ class Contents:
 
     def parts(self, notification: Notification, data: Mapping[str, Any], locale: str) -> dict[str, str]:
         """The parts of the notification's template, filled with `data`. Raises what templates raise."""
+        if notification.template == "":
+            return {}
         if "documents" not in self._platform.components:
             raise NotFoundError(f"notification {notification.key!r} has a template, and the component documents isn't there")
         key = notification.template or notification.key

@@ -101,7 +101,8 @@ class Notification(_Model):
     urgent: bool = False
     #: Ways that are taken all at once, each with what follows it.
     routes: tuple[Route, ...] = Field(default=(Route(channel="email"),), min_length=1, max_length=10)
-    #: The key of the template, by default the notification's own. Its parts are subject, text, html, sms, push and inbox.
+    #: The key of the template, by default the notification's own, or "" where there is nothing to be written. Its parts are
+    #: subject, text, html, sms, push and inbox.
     template: str | None = Field(default=None, max_length=200)
     digest: Digest | None = None
     #: Messages to one recipient in a time ("3/hour"); those beyond are not sent.

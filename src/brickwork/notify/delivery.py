@@ -17,15 +17,17 @@ from sqlalchemy import bindparam, insert, select, update
 from brickwork.errors import BrickworkError
 from brickwork.kernel.ids import uuid7
 from brickwork.notify import policy
-from brickwork.notify.channels.errors import PermanentFailure, Throttled
+from brickwork.notify.channels.errors import EndpointGone, PermanentFailure, Throttled
 from brickwork.notify.channels.port import Outgoing
 from brickwork.notify.content import Letter
 from brickwork.notify.definition import Content
+from brickwork.notify.endpoints import Target
 from brickwork.notify.events import Deliver, NotificationFailed
 from brickwork.notify.journal import Journal, Pen
 from brickwork.notify.models import DeliveryRow, MessageRow, StepRow
 from brickwork.notify.providers import Outcome
 from brickwork.notify.quiet import QuietHours
+from brickwork.notify.settings import WEBHOOK_CHANNEL
 
 if TYPE_CHECKING:
     from brickwork.data import Transaction
@@ -37,6 +39,8 @@ _delivery: Any = DeliveryRow.__table__
 _step: Any = StepRow.__table__
 #: States in which a delivery may still be sent. "sending" was left by a process that died.
 OPEN = ("queued", "sending")
+#: Messages that are handed to a channel before the time is looked at.
+SLICE = 50
 #: Messages of a digest that are shown; the count tells of the rest.
 SHOWN = 200
 
@@ -47,6 +51,7 @@ class Ready:
 
     row: Any
     letter: Letter
+    target: Target | None = None
 
 
 @attrs.define
@@ -58,6 +63,15 @@ class Results:
     later: list[tuple[Ready, BrickworkError]] = attrs.field(factory=list)
     #: Those for which there was no time.
     left: list[Ready] = attrs.field(factory=list)
+
+    def add(self, one: Ready, outcome: Outcome) -> None:
+        """Sort a delivery by its outcome."""
+        if outcome.receipt is not None:
+            self.sent.append((one, outcome))
+        elif isinstance(outcome.error, PermanentFailure):
+            self.failed.append((one, outcome.error))
+        elif outcome.error is not None:
+            self.later.append((one, outcome.error))
 
 
 class Delivering:
@@ -87,13 +101,23 @@ class Delivering:
             rows = self._rows(transaction, event)
             rows, old = self._settle_claimed(transaction, rows, now)
             refused = self._refused(transaction, event.channel, rows, now)
+            targets = self._targets(transaction, event.channel, rows)
+            if targets is not None:
+                refused |= {row.id: "suppressed" for row in rows if row.address not in targets}
             for status in sorted(set(refused.values())):
                 self._end(transaction, [row for row in rows if refused.get(row.id) == status], status, now)
             going = [row for row in rows if row.id not in refused]
             going = self._put_off(transaction, going, now, urgent=urgent)
-            ready = [Ready(row, letter) for row, letter in zip(going, self._letters(transaction, going, now), strict=True)]
+            letters = self._letters(transaction, going, now)
+            ready = [Ready(row, next(letters), (targets or {}).get(row.address)) for row in going]
             self._set(transaction, [row.id for row in going], status="sending", claim=claim, attempts=_delivery.c.attempts + 1)
             return ready, old
+
+    def _targets(self, transaction: "Transaction", channel: str, rows: Sequence[Any]) -> dict[str, Target] | None:
+        """Where messages to endpoints go; None for other channels, whose addresses are known."""
+        if channel != WEBHOOK_CHANNEL or not rows:
+            return None
+        return self._notify.endpoints.targets(transaction, [row.address for row in rows])
 
     def _rows(self, transaction: "Transaction", event: Deliver) -> list[Any]:
         columns = [column.label(f"message_{column.name}") for column in _message.c if column.name not in ("tenant_id", "id")]
@@ -189,26 +213,23 @@ class Delivering:
         results = Results()
         letters = list(self._rendered(channel, ready, results))
         providers, until = self._notify.providers[channel], time.monotonic() + self._notify.settings.budget
-        outcomes = providers.send_many([message for _, message in letters])
-        for number, (one, message) in enumerate(letters):
-            if number and time.monotonic() > until:
-                results.left = [rest for rest, _ in letters[number:]]
+        for begin in range(0, len(letters), SLICE):
+            if begin and time.monotonic() > until:
+                results.left = [one for one, _ in letters[begin:]]
                 break
-            outcome = next(outcomes)
-            if outcome.receipt is not None:
-                pen.note(message.id, outcome.provider)
-                results.sent.append((one, outcome))
-            elif isinstance(outcome.error, PermanentFailure):
-                results.failed.append((one, outcome.error))
-            else:
-                assert outcome.error is not None
-                results.later.append((one, outcome.error))
+            some = letters[begin : begin + SLICE]
+            outcomes = providers.send_many([message for _, message in some], lambda message, by: pen.note(message.id, by))
+            for (one, _), outcome in zip(some, outcomes, strict=True):
+                results.add(one, outcome)
         return results
 
     def _rendered(self, channel: str, ready: Sequence[Ready], results: Results) -> Iterator[tuple[Ready, Outgoing]]:
         for one in ready:
             try:
-                yield one, self._notify.contents.outgoing(one.letter, one.row.id, channel, one.row.address)
+                message = self._notify.contents.outgoing(one.letter, one.row.id, channel, one.row.address)
+                if one.target is not None:
+                    message = attrs.evolve(message, address=one.target.url, secrets=one.target.secrets)
+                yield one, message
             except BrickworkError as error:  # a template that can't be filled will not fill itself later
                 results.failed.append((one, PermanentFailure(f"the text can't be made: {error.message}")))
 
@@ -219,15 +240,23 @@ class Delivering:
         with self._platform.transaction() as transaction:
             self._record_sent(transaction, results.sent, now)
             for one, failure in results.failed:
-                if failure.suppress:
+                if failure.suppress and one.target is None:
                     self._notify.suppressions.note(transaction, channel, one.row.address, "gone", failure.message)
                 self._note(transaction, one.row.id, now, "failed", failure.message)
                 self._fail(transaction, one.row, failure.message, now)
             self._record_later(transaction, channel, results.later, now, urgent=urgent)
+            if channel == WEBHOOK_CHANNEL:
+                self._tell_endpoints(transaction, results)
             left = [one.row.id for one in results.left]
             if left:
                 self._set(transaction, left, status="queued", attempts=_delivery.c.attempts - 1)
                 self._notify.sending.owe([(channel, now, id) for id in left], urgent=urgent)
+
+    def _tell_endpoints(self, transaction: "Transaction", results: Results) -> None:
+        taken = [one.row.address for one, _ in results.sent]
+        refused = {one.row.address: error.message for one, error in [*results.failed, *results.later]}
+        gone = [one.row.address for one, failure in results.failed if isinstance(failure, EndpointGone)]
+        self._notify.endpoints.heard(transaction, taken, refused, gone)
 
     def _record_sent(self, transaction: "Transaction", sent: Sequence[tuple[Ready, Outcome]], now: datetime) -> None:
         """One statement for those of which there is no more to say than that, one with many values for the others."""
@@ -259,19 +288,16 @@ class Delivering:
         *,
         urgent: bool,
     ) -> None:
-        again: list[UUID] = []
-        pause = 0.0
+        again, pause, most = list[UUID](), 0.0, self._notify.settings.most_attempts(channel)
         for one, error in later:
             attempts = one.row.attempts + 1
-            self._note(
-                transaction, one.row.id, now, "failed" if attempts >= self._notify.settings.attempts else "retried", error.message
-            )
-            if attempts >= self._notify.settings.attempts:
+            self._note(transaction, one.row.id, now, "failed" if attempts >= most else "retried", error.message)
+            if attempts >= most:
                 self._fail(transaction, one.row, error.message, now)
                 continue
             again.append(one.row.id)
             wanted = error.retry_after if isinstance(error, Throttled) else 0.0
-            pause = max(pause, wanted, self._notify.settings.pause(attempts))
+            pause = max(pause, wanted, self._notify.settings.pause(channel, attempts))
         if again:
             at = now + timedelta(seconds=pause)
             self._set(transaction, again, status="queued", due_at=at)

@@ -1,6 +1,6 @@
 """`platform.notify.inbox`: messages inside the product, with what was seen, read and put away; live over realtime."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 from brickwork.data.pagination import Page, cut, decode_cursor, encode_cursor
 from brickwork.errors import NotFoundError, UnauthenticatedError, ValidationError
 from brickwork.kernel.component import Health
-from brickwork.notify.channels.port import Outgoing, Receipt
+from brickwork.notify.channels.port import Outgoing, Receipt, Taken, send_each, untold
 from brickwork.notify.models import DeliveryRow, InboxRow
 
 if TYPE_CHECKING:
@@ -171,13 +171,9 @@ class InboxChannel:
         self._inbox.put(message)
         return Receipt()
 
-    def send_many(self, messages: Sequence[Outgoing]) -> Iterator[Receipt | Exception]:
+    def send_many(self, messages: Sequence[Outgoing], taken: Taken = untold) -> Sequence[Receipt | Exception]:
         """Put each into its inbox."""
-        for message in messages:
-            try:
-                yield self.send(message)
-            except Exception as error:
-                yield error
+        return send_each(self.send, messages, taken)
 
     def health(self) -> Health:
         return Health(True)

@@ -1,7 +1,7 @@
 """The providers of a channel: the preferred one, and those that stand in while it can't be reached."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -26,6 +26,10 @@ class Outcome:
     error: SendError | None = None
 
 
+def _untold(message: Outgoing, provider: str) -> None:
+    """For callers who wait for all."""
+
+
 class Providers:
     """Sends by the first provider that can be reached. Used by several threads at once."""
 
@@ -39,21 +43,18 @@ class Providers:
         """The normal form of an address; raises `ValidationError`."""
         return self._providers[0][1].check(address)
 
-    def send_many(self, messages: Sequence[Outgoing]) -> Iterator[Outcome]:
-        """What became of each, in order, as it becomes known."""
-        left, trouble = list(messages), Outcome("", None, ProviderUnavailable(f"no provider of {self.channel} can be reached"))
+    def send_many(self, messages: Sequence[Outgoing], taken: Callable[[Outgoing, str], None] = _untold) -> list[Outcome]:
+        """What became of each, in order. `taken` is told the message and the provider as soon as one was handed over."""
+        outcomes: dict[str, Outcome] = {}
+        left = list(messages)
         for name, channel in self._order():
-            for result in channel.send_many(list(left)):
-                if isinstance(result, ProviderUnavailable):
-                    self._resting[name] = time.monotonic() + self._rest
-                    trouble = Outcome(name, None, result)
-                    break
-                left.pop(0)
-                yield _outcome(name, result)
+            results = channel.send_many(left, lambda message, _, name=name: taken(message, name))  # type: ignore[misc]
+            outcomes |= {message.id: _outcome(name, result) for message, result in zip(left, results, strict=True)}
+            left = [message for message in left if isinstance(outcomes[message.id].error, ProviderUnavailable)]
             if not left:
-                return
-        for _ in left:
-            yield trouble
+                break
+            self._resting[name] = time.monotonic() + self._rest
+        return [outcomes[message.id] for message in messages]
 
     def health(self) -> Health:
         """Whether one of them can be used."""
@@ -84,8 +85,9 @@ def _channel(platform: "Platform", settings: "NotifySettings", kind: str, name: 
         from brickwork.notify.backends.file import FileChannel
 
         return FileChannel(kind, platform.settings.platform.data_dir / "notify", platform.clock)
-    given = dict(settings.providers[name])
-    backend = platform.plugins.backends.get(("notify", given.pop("backend")))
+    given = dict(settings.providers.get(name, {"backend": name}))
+    wanted = given.pop("backend")
+    backend = platform.plugins.backends.get(("notify", wanted))
     where = f"notify.providers.{name}"
     if backend is None:
         known = ", ".join(sorted(of for port, of in platform.plugins.backends if port == "notify"))

@@ -15,6 +15,7 @@ from brickwork.notify.channels.errors import SendError
 from brickwork.notify.content import Contents, Letter
 from brickwork.notify.definition import DIRECT, Content, Notification
 from brickwork.notify.delivery import Delivering
+from brickwork.notify.endpoints import WEBHOOK, Endpoints
 from brickwork.notify.events import AddressSuppressed, Deliver, EndpointDisabled, Follow, NotificationFailed
 from brickwork.notify.following import FOLLOW, Following
 from brickwork.notify.history import History
@@ -49,10 +50,11 @@ class Notify:
         self.sending = Sending(self)
         self.following = Following(self)
         self.tracking = Tracking(self)
+        self.endpoints = Endpoints(self)
         self.history = History(platform, settings.history_days)
         self.contents = Contents(platform, self.links)
         self._delivering = Delivering(self, Journal(platform.settings.platform.data_dir / "notify" / "journal"))
-        self._definitions = {notification.key: notification for notification in (DIRECT, *self._declared())}
+        self._definitions = {notification.key: notification for notification in (DIRECT, WEBHOOK, *self._declared())}
         inbox: Any = InboxChannel(self.inbox)
         self.providers = {"inbox": Providers("inbox", [("inbox", inbox)], 0), **make_providers(platform, settings)}
         for event in (NotificationFailed, AddressSuppressed, EndpointDisabled):
@@ -111,7 +113,7 @@ class Notify:
         address = self.check_address(channel, address)
         letter = Letter(uuid7(), self.definition(notification), dict(data or {}), locale or self.settings.locale, content, None)
         message = self.contents.outgoing(letter, uuid7(), channel, address)
-        outcome = next(self.providers[channel].send_many([message]))
+        (outcome,) = self.providers[channel].send_many([message])
         if outcome.receipt is None:
             raise outcome.error or SendError("it was not sent")
         return outcome.receipt.detail or outcome.receipt.provider_id or "taken"
@@ -189,10 +191,26 @@ class Notify:
             for channel in self.providers
             for urgent in (False, True)
         ]
-        return [*made, Subscription(name=FOLLOW, pattern="(notify follow)", function=self._follow, event=Follow, queue="notify")]
+        events = [
+            Subscription(
+                name=f"notify:events:{pattern}".replace("*", "all"), pattern=pattern, function=self._tell, queue="notify"
+            )
+            for pattern in self.settings.webhook_events
+        ]
+        return [
+            *made,
+            *events,
+            Subscription(name=FOLLOW, pattern="(notify follow)", function=self._follow, event=Follow, queue="notify"),
+        ]
 
     def _deliver(self, platform: "Platform", event: Deliver, *, urgent: bool) -> None:
         self._delivering.handle(event, urgent=urgent)
+
+    def _tell(self, platform: "Platform", event: Any) -> None:
+        """Tell endpoints of an event of the product's."""
+        cause = platform.messaging.cause
+        if cause is not None and not platform.current.system:
+            self.endpoints.publish(cause.type, cause.data, key=str(cause.id))
 
     def _follow(self, platform: "Platform", event: Follow) -> None:
         self.following.handle(event)

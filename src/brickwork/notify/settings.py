@@ -9,11 +9,16 @@ from brickwork.kernel.component import ComponentSettings
 from brickwork.messaging.handler import Retry
 from brickwork.notify.quiet import QuietHours, zone_of
 
+#: The channel of endpoints.
+WEBHOOK_CHANNEL = "webhook"
+#: Seconds between attempts at an endpoint, some 75 hours in all (Standard Webhooks, "Retry schedule"); others say themselves.
+PAUSES = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+
 
 class NotifySettings(ComponentSettings):
     #: Providers of each channel, the preferred first; the next serves while one can't be reached. "file" writes messages into
-    #: the data folder and sends nothing.
-    channels: dict[str, list[str]] = {"email": ["file"], "sms": ["file"], "push": ["file"]}
+    #: the data folder and sends nothing, "webhook" needs no settings.
+    channels: dict[str, list[str]] = {"email": ["file"], "sms": ["file"], "push": ["file"], "webhook": ["webhook"]}
     #: What each provider is: `backend` and that backend's settings, as {backend = "smtp", host = "…"}.
     providers: dict[str, dict[str, Any]] = {}
     #: The address under which this server is reached, for links in messages ("https://app.example").
@@ -61,13 +66,19 @@ class NotifySettings(ComponentSettings):
             if not names:
                 raise ValueError(f"channels.{channel} has no provider; leave the channel out, or name one")
             for name in names:
-                if name != "file" and name not in self.providers:
+                if name not in ("file", "webhook") and name not in self.providers:
                     raise ValueError(f"channels.{channel}: there is no provider {name!r}; write [notify.providers.{name}]")
         for name, provider in self.providers.items():
             if not isinstance(provider.get("backend"), str):
                 raise ValueError(f"providers.{name} needs a backend, such as smtp")
         return self
 
-    def pause(self, attempts: int) -> float:
+    def most_attempts(self, channel: str) -> int:
+        """How often it is tried."""
+        return len(PAUSES) + 1 if channel == WEBHOOK_CHANNEL else self.attempts
+
+    def pause(self, channel: str, attempts: int) -> float:
         """Seconds until the next attempt, after `attempts` of them."""
+        if channel == WEBHOOK_CHANNEL:
+            return Retry(first=PAUSES[attempts - 1], most=PAUSES[attempts - 1]).pause(1)
         return Retry(attempts=self.attempts, first=self.first_pause, most=self.longest_pause).pause(attempts)

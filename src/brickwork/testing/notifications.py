@@ -5,7 +5,7 @@ Give a `ScriptedProviders` to the platform as a plugin and name its scripts in t
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 import attrs
@@ -13,7 +13,7 @@ from pydantic import Field
 
 from brickwork.kernel.component import Backend, ComponentSettings, Health
 from brickwork.kernel.hookspecs import hookimpl
-from brickwork.notify.channels.port import Outgoing, Receipt
+from brickwork.notify.channels.port import Outgoing, Receipt, Taken, send_each, untold
 
 if TYPE_CHECKING:
     from brickwork.kernel.platform import Platform
@@ -58,13 +58,9 @@ class ScriptedChannel:
         self._script.sent.append(message)
         return answer
 
-    def send_many(self, messages: Sequence[Outgoing]) -> Iterator[Receipt | Exception]:
+    def send_many(self, messages: Sequence[Outgoing], taken: Taken = untold) -> Sequence[Receipt | Exception]:
         """The script's next answers."""
-        for message in messages:
-            try:
-                yield self.send(message)
-            except Exception as error:
-                yield error
+        return send_each(self.send, messages, taken)
 
     def health(self) -> Health:
         return Health(True)
@@ -79,7 +75,8 @@ class ScriptedProviders:
     _all: ClassVar[dict[str, Script]] = {}
 
     def __init__(self) -> None:
-        ScriptedProviders._all = self._scripts = {}
+        self._scripts: dict[str, Script] = {}
+        ScriptedProviders._all = self._scripts
 
     def script(self, name: str = "main") -> Script:
         """The script of that name, empty at first."""

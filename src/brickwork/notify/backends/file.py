@@ -1,6 +1,6 @@
 """The embedded channel: each message becomes a file, and nothing leaves the machine."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from email.message import EmailMessage
 from email.policy import SMTPUTF8
 from email.utils import format_datetime
@@ -11,7 +11,7 @@ import orjson
 from brickwork.errors import ValidationError
 from brickwork.kernel.clock import Clock
 from brickwork.kernel.component import Health
-from brickwork.notify.channels.port import Outgoing, Receipt
+from brickwork.notify.channels.port import Outgoing, Receipt, Taken, send_each, untold
 
 
 class FileChannel:
@@ -38,13 +38,9 @@ class FileChannel:
         draft.replace(path)
         return Receipt(detail=path.name)
 
-    def send_many(self, messages: Sequence[Outgoing]) -> Iterator[Receipt | Exception]:
+    def send_many(self, messages: Sequence[Outgoing], taken: Taken = untold) -> Sequence[Receipt | Exception]:
         """Write each."""
-        for message in messages:
-            try:
-                yield self.send(message)
-            except Exception as error:
-                yield error
+        return send_each(self.send, messages, taken)
 
     def health(self) -> Health:
         return Health(True, f"messages go into {self._folder.name}/, and to nobody")

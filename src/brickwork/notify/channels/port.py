@@ -1,6 +1,6 @@
 """The port of a channel: what carries one message to one address."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -52,6 +52,14 @@ class Receipt:
     parts: int = 1
 
 
+#: Called for each message that the other side has taken, at once and from whatever thread.
+Taken = Callable[[Outgoing, Receipt], None]
+
+
+def untold(message: Outgoing, receipt: Receipt) -> None:
+    """A `Taken` for callers who wait for all."""
+
+
 class Channel(Protocol):
     """Carries messages of one kind. Used by several threads at once."""
 
@@ -66,8 +74,9 @@ class Channel(Protocol):
         """Hand a message over, within the channel's own time limit. Raises a `SendError`."""
         ...
 
-    def send_many(self, messages: Sequence[Outgoing]) -> Iterator[Receipt | Exception]:
-        """Hand each over, in order, over as few connections as can be; what became of one is given before the next is begun."""
+    def send_many(self, messages: Sequence[Outgoing], taken: Taken = untold) -> Sequence[Receipt | Exception]:
+        """Hand many over, for each what `send` would have returned or raised, in the same order. It uses connections again and
+        several at once; one message's failure is no other's. It raises nothing itself."""
         ...
 
     def health(self) -> Health:
@@ -77,3 +86,17 @@ class Channel(Protocol):
     def close(self) -> None:
         """Let go of connections. Closing twice is harmless."""
         ...
+
+
+def send_each(send: Callable[[Outgoing], Receipt], messages: Sequence[Outgoing], taken: Taken) -> list[Receipt | Exception]:
+    """`send_many` for a channel to which many are no more than one after the other."""
+    outcomes: list[Receipt | Exception] = []
+    for message in messages:
+        try:
+            receipt = send(message)
+        except Exception as error:
+            outcomes.append(error)
+        else:
+            taken(message, receipt)
+            outcomes.append(receipt)
+    return outcomes
