@@ -1,0 +1,1 @@
+"""Documents: templates, generation, versions, signatures and packages."""
