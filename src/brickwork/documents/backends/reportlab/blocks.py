@@ -211,10 +211,10 @@ class Blocks:
 
     def _table(self, element: Element, style: Style) -> list[Flowable]:
         style = self._inline.style(attrs.evolve(element, attributes=_without(element, "align")), style)
-        groups = {
-            tag: [row for part in element.elements(tag) for row in part.elements("tr")] for tag in ("thead", "tbody", "tfoot")
-        }
-        body = [*groups["tbody"], *element.elements("tr")]
+        top, middle, bottom = (
+            [row for part in element.elements(tag) for row in part.elements("tr")] for tag in ("thead", "tbody", "tfoot")
+        )
+        body = [*middle, *element.elements("tr")]
         aligns = element.get("aligns", ())
         count = max((_width(rows) for rows in (top, body, bottom) if rows), default=0)
         if count == 0:

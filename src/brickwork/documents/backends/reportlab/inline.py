@@ -60,9 +60,7 @@ class Inline:
             return attrs.evolve(outer, **changes) if changes else outer
         return self._styled(element, attrs.evolve(outer, **changes), outer)
 
-    def text(
-        self, element: Element, style: Style, *, leading: float | None = None, after: float = 0.0, before: float = 0.0
-    ) -> Text:
+    def text(self, element: Element, style: Style, *, leading: float | None = None, after: float = 0.0) -> Text:
         """A paragraph of what is in an element."""
         words = self.words(element, style)
         rtl = style.rtl if style.rtl is not None else any(word.rtl for word in words[:1])
@@ -141,9 +139,7 @@ class Inline:
 
     def _make_look(self, style: Style) -> Look:
         font = self._fonts.font(style.family, style.bold, style.italic)
-        return Look(
-            font, style.size, style.color, style.bold, style.italic, style.underline, style.strike, style.rise, style.link
-        )
+        return Look(font, style.size, style.color, style.underline, style.strike, style.rise, style.link)
 
 
 _CHANGES: dict[str, dict[str, Any]] = {

@@ -18,7 +18,7 @@ class Indent(Flowable):  # type: ignore[misc]
         self._inner, self._left, self._mark, self._rtl = inner, left, mark, rtl
 
     def getSpaceAfter(self) -> float:
-        return max(self._inner.getSpaceAfter(), 2.0)
+        return float(max(self._inner.getSpaceAfter(), 2.0))
 
     def wrap(self, width: float, height: float) -> tuple[float, float]:
         _, self.height = self._inner.wrap(width - self._left, height)

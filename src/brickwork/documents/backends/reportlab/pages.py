@@ -1,12 +1,15 @@
 """Pages: their frames, heads and feet, the outline, and what can be drawn only when the last page is known."""
 
+import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from reportlab import rl_config
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate
 
+_saving = threading.Lock()
 Later = Callable[[Any, float, float], None]
 
 
@@ -60,7 +63,12 @@ class Book(BaseDocTemplate):  # type: ignore[misc]
         self._doSave = 0
         super()._endBuild()
         self.canv.bw_finish()
-        self.canv.save()
+        with _saving:  # ASCII-85 would make files a quarter larger, and says so only here
+            before, rl_config.useA85 = rl_config.useA85, 0
+            try:
+                self.canv.save()
+            finally:
+                rl_config.useA85 = before
 
 
 def draw_column(canvas: Any, flowables: Sequence[Flowable], x: float, top: float, width: float) -> None:
@@ -74,7 +82,7 @@ def draw_column(canvas: Any, flowables: Sequence[Flowable], x: float, top: float
 def height_of(flowables: Sequence[Flowable], width: float) -> float:
     """How high they are, one below the other."""
     heights = [one.wrap(width, 1e9)[1] + one.getSpaceAfter() for one in flowables]
-    return sum(heights) - (flowables[-1].getSpaceAfter() if flowables else 0.0)
+    return float(sum(heights) - (flowables[-1].getSpaceAfter() if flowables else 0.0))
 
 
 def set_moment(canvas: Any, moment: datetime) -> None:

@@ -258,7 +258,7 @@ class Table(Flowable):  # type: ignore[misc]
 
 
 def _gaps(content: Sequence[Flowable]) -> float:
-    return sum(max(one.getSpaceBefore(), before.getSpaceAfter()) for before, one in pairwise(content))
+    return float(sum(max(one.getSpaceBefore(), before.getSpaceAfter()) for before, one in pairwise(content)))
 
 
 def _divided(row: Row, columns: Sequence[float], padding: tuple[float, float], room: float) -> tuple[Row | None, Row | None]:

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 import attrs
+from reportlab.lib.colors import Color
 from reportlab.platypus import Flowable
 
 from brickwork.documents.backends.reportlab.fonts import Font, width_of
@@ -287,12 +288,22 @@ def _joined(pieces: list[tuple[float, str, Look, float]], gap: float) -> list[tu
     return joined
 
 
+@lru_cache(maxsize=1024)
+def _color(color: RGB) -> Color:
+    return Color(*color)
+
+
 def _paint(canvas: Any, pieces: Sequence[tuple[float, str, Look, float]], y: float) -> None:
     for at, text, look, wide in pieces:
         height = y + look.rise
-        canvas.setFillColorRGB(*look.color)
-        canvas.setFont(look.font.name, look.size)
-        canvas.drawString(at, height, text)
+        color = _color(look.color)
+        if canvas._fillColorObj is not color:  # each of these is an operator in the file, and most would say the same again
+            canvas.setFillColor(color)
+        if canvas._fontname != look.font.name or canvas._fontsize != look.size:
+            canvas.setFont(look.font.name, look.size)
+        line = canvas.beginText(at, height)
+        line._textOut(text)
+        canvas.drawText(line)
         if look.underline or look.strike:
             canvas.setStrokeColorRGB(*look.color)
             canvas.setLineWidth(look.size / 18)
