@@ -8,6 +8,9 @@ ITEMS = [(f"Consultation, room {n}", n % 5 + 1, 35.5 + n) for n in range(1, 19)]
 TOTAL = sum(count * price for _, count, price in ITEMS)
 #: Rows of a report's page, and what stands above them.
 ROWS = 40
+_LETTER = (
+    "Dear Ms Okafor, for the visits below we ask you to pay the <b>total</b> within 30 days, naming the number of this invoice."
+)
 TEXT = "The figures of this section were counted at the end of the month. They leave out what was cancelled. " * 3
 
 
@@ -18,7 +21,7 @@ _INVOICE = """<document title="Invoice 2026-0017" author="St Mary's Clinic">
 <h1>Invoice 2026-0017</h1>
 <p><b>St Mary's Clinic</b>, 12 Long Lane, Dublin</p>
 <p>Ada Okafor<br/>7 Harbour Street<br/>Galway</p>
-<p>Dear Ms Okafor, for the visits below we ask you to pay the <b>total</b> within 30 days, naming the number of this invoice.</p>
+<p>{letter}</p>
 <table widths="* 20mm 30mm 30mm" aligns="left right right right">
 <thead><tr><th>Description</th><th>Count</th><th>Price</th><th>Amount</th></tr></thead>
 <tbody>{rows}</tbody>
@@ -34,7 +37,7 @@ def invoice_source() -> str:
         f"<tr><td>{name}</td><td>{count}</td><td>{price:,.2f}</td><td>{count * price:,.2f}</td></tr>"
         for name, count, price in ITEMS
     )
-    return _INVOICE.format(rows=rows, total=TOTAL)
+    return _INVOICE.format(letter=_LETTER, rows=rows, total=TOTAL)
 
 
 def report_source(pages: int) -> str:
@@ -44,7 +47,8 @@ def report_source(pages: int) -> str:
         rows = "".join(f"<tr><td>Item {section}.{n}</td><td>{n}</td><td>{n * 1.5:,.2f}</td></tr>" for n in range(1, ROWS + 1))
         sections.append(
             f"<h2>Section {section}</h2><p>{TEXT}</p>"
-            '<table widths="* 30mm 30mm" aligns="left right right"><thead><tr><th>Item</th><th>Count</th><th>Amount</th></tr></thead>'
+            '<table widths="* 30mm 30mm" aligns="left right right">'
+            "<thead><tr><th>Item</th><th>Count</th><th>Amount</th></tr></thead>"
             f"<tbody>{rows}</tbody></table>{'' if section == pages else '<pagebreak/>'}"
         )
     return (
@@ -142,12 +146,11 @@ def invoice_bare() -> bytes:
     rows = [("Description", "Count", "Price", "Amount")]
     rows += [(name, str(count), f"{price:,.2f}", f"{count * price:,.2f}") for name, count, price in ITEMS]
     rows.append(("Total", "", "", f"{TOTAL:,.2f}"))
-    text = "Dear Ms Okafor, for the visits below we ask you to pay the <b>total</b> within 30 days, naming the number of this invoice."
     story = [
         Paragraph("Invoice 2026-0017", styles["h1"]),
         Paragraph("<b>St Mary's Clinic</b>, 12 Long Lane, Dublin", styles["body"]),
         Paragraph("Ada Okafor<br/>7 Harbour Street<br/>Galway", styles["body"]),
-        Paragraph(text, styles["body"]),
+        Paragraph(_LETTER, styles["body"]),
         _table(rows, [224.0, 56.7, 85.0, 85.0], foot=True),
         Paragraph("Thank you for your trust.", styles["body"]),
     ]
@@ -182,18 +185,21 @@ def invoice_weasyprint() -> bytes:
         f"<tr><td>{name}</td><td>{count}</td><td>{price:,.2f}</td><td>{count * price:,.2f}</td></tr>"
         for name, count, price in ITEMS
     )
-    made: bytes = HTML(string=_HTML.replace("ROWS", rows).replace("TOTAL", f"{TOTAL:,.2f}")).write_pdf()
+    made: bytes = HTML(
+        string=_HTML.replace("ROWS", rows).replace("TOTAL", f"{TOTAL:,.2f}").replace("LETTER", _LETTER)
+    ).write_pdf()
     return made
 
 
 _HTML = """<!doctype html><html lang="en"><head><title>Invoice 2026-0017</title><style>
 @page { size: A4; margin: 20mm; @bottom-center { content: "Page " counter(page) " of " counter(pages) } }
 body { font: 9.5pt/1.35 Helvetica, sans-serif } table { width: 100%; border-collapse: collapse; table-layout: fixed }
-td, th { border-bottom: .5pt solid #d2d2d7; padding: 3pt 4pt; text-align: right } td:first-child, th:first-child { text-align: left }
+td, th { border-bottom: .5pt solid #d2d2d7; padding: 3pt 4pt; text-align: right }
+td:first-child, th:first-child { text-align: left }
 th { background: #f3ece6 } tfoot td { font-weight: bold } col.a { width: 45% }
 </style></head><body><h1>Invoice 2026-0017</h1><p><b>St Mary's Clinic</b>, 12 Long Lane, Dublin</p>
 <p>Ada Okafor<br>7 Harbour Street<br>Galway</p>
-<p>Dear Ms Okafor, for the visits below we ask you to pay the <b>total</b> within 30 days, naming the number of this invoice.</p>
+<p>LETTER</p>
 <table><colgroup><col class="a"><col><col><col></colgroup>
 <thead><tr><th>Description</th><th>Count</th><th>Price</th><th>Amount</th></tr></thead><tbody>ROWS</tbody>
 <tfoot><tr><td colspan="3">Total</td><td>TOTAL</td></tr></tfoot></table><p>Thank you for your trust.</p></body></html>"""

@@ -13,6 +13,8 @@ from brickwork.errors import Problem, ValidationError
 #: Characters of a source, elements in it, and how deep they may stand in one another.
 MOST_CHARACTERS, MOST_ELEMENTS, DEEPEST = 50_000_000, 2_000_000, 40
 _ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,31});")
+#: The attributes of elements without any, of which there are many.
+_NONE: dict[str, Any] = {}
 _XML = {"amp", "lt", "gt", "quot", "apos"}
 
 
@@ -77,7 +79,7 @@ class _Builder:
                 raise self._error(f"elements stand more than {DEEPEST} deep in one another")
         elif tag != "document":
             raise self._error("the outermost element is <document>")
-        attributes: dict[str, Any] = {}
+        attributes: dict[str, Any] = {} if given else _NONE
         for name, value in given.items():
             read = kind.attributes.get(name)
             if read is None:

@@ -11,7 +11,7 @@ from brickwork.documents.backends.reportlab import figures
 from brickwork.documents.backends.reportlab.inline import Inline, Style
 from brickwork.documents.backends.reportlab.lists import Indent, marker
 from brickwork.documents.backends.reportlab.table import Cell, Row, Shape, Table
-from brickwork.documents.backends.reportlab.text import Text, measure
+from brickwork.documents.backends.reportlab.text import Label, Text, measure
 from brickwork.documents.errors import RenderError
 from brickwork.documents.markup.elements import INLINE, Share
 from brickwork.documents.markup.nodes import Element
@@ -240,6 +240,7 @@ class Blocks:
     ) -> list[Row]:
         rows: list[Row] = []
         reaching: dict[int, int] = {}
+        styles = _Styles(style)
         for element in elements:
             cells: list[Cell] = []
             column, covered = 0, any(left > 0 for left in reaching.values())
@@ -247,7 +248,7 @@ class Blocks:
                 while reaching.get(column, 0) > 0:
                     column += 1
                 align = aligns[column] if column < len(aligns) else "left"
-                cell = self._cell(one, style, column, align, bold=bold)
+                cell = self._cell(one, styles.of(align, bold or one.tag == "th"), column)
                 cells.append(cell)
                 for at in range(column, column + cell.colspan):
                     reaching[at] = max(reaching.get(at, 0), cell.rowspan)
@@ -258,18 +259,23 @@ class Blocks:
             rows.append(Row(cells, color, element.get("keep") == "next", covered=covered))
         return rows
 
-    def _cell(self, element: Element, style: Style, column: int, align: str, *, bold: bool) -> Cell:
-        get = element.attributes.get
-        outer = style if align == style.align else attrs.evolve(style, align=align)
-        if bold or element.tag == "th":
-            outer = attrs.evolve(outer, bold=True)
-        if element.attributes:
-            outer = self._inline.style(element, outer)
+    def _cell(self, element: Element, style: Style, column: int) -> Cell:
         children = element.children
+        outer = self._inline.style(element, style) if element.attributes else style
+        if len(children) == 1 and isinstance(children[0], str):
+            label = self._inline.label(children[0], outer)
+            if label is not None:
+                if not element.attributes:
+                    return Cell((label,), column)
+                return self._spanning(element, (label,), column)
         if all(isinstance(child, str) or child.tag in INLINE for child in children):
             content: list[Flowable] = [self._inline.text(element, outer)] if children else []
         else:
             content = list(self.of(element, outer))
+        return self._spanning(element, content, column)
+
+    def _spanning(self, element: Element, content: Sequence[Flowable], column: int) -> Cell:
+        get = element.attributes.get
         color = get("background")
         return Cell(content, column, get("colspan", 1), get("rowspan", 1), get("valign", "top"),
                     self._inline.color(color, element) if color else None, get("value"))  # fmt: skip
@@ -289,6 +295,20 @@ class Blocks:
             return Row([Cell([Text(words, own.size, own.size * self._theme.leading, align="right")], 0, count)])
 
         return row
+
+
+class _Styles:
+    """The few styles that the cells of a table have."""
+
+    def __init__(self, style: Style) -> None:
+        self._style = style
+        self._made: dict[tuple[str, bool], Style] = {}
+
+    def of(self, align: str, bold: bool) -> Style:
+        made = self._made.get((align, bold))
+        if made is None:
+            made = self._made[(align, bold)] = attrs.evolve(self._style, align=align, bold=bold or self._style.bold)
+        return made
 
 
 def _width(rows: Sequence[Element]) -> int:
@@ -317,11 +337,11 @@ def _without(element: Element, name: str) -> dict[str, Any]:
 
 def _line_up(rows: Sequence[Row]) -> None:
     """Move the numbers of columns that are aligned at the decimal point so that their points stand below one another."""
-    columns: dict[int, list[tuple[Text, float]]] = {}
+    columns: dict[int, list[tuple[Text | Label, float]]] = {}
     for row in rows:
         for cell in row.cells:
             one = cell.content[0] if len(cell.content) == 1 else None
-            if isinstance(one, Text) and one.align == "decimal" and one.words and one.words[-1].pieces:
+            if isinstance(one, (Text, Label)) and one.align == "decimal" and one.words and one.words[-1].pieces:
                 text, look = one.words[-1].pieces[-1]
                 at = max(text.rfind("."), text.rfind(","))
                 columns.setdefault(cell.column, []).append((one, measure(text[at:], look) if at >= 0 else 0.0))

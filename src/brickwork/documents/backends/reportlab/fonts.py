@@ -30,8 +30,8 @@ class Font:
 
     name: str
     has: frozenset[int]
-    ascent: float
-    descent: float
+    #: Whether its characters are written as they are, where they are of ASCII.
+    plain: bool = False
 
 
 class FontBook:
@@ -96,8 +96,7 @@ _INVISIBLE = frozenset("\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\n\r\t")
 @lru_cache(maxsize=64)
 def _standard(name: str) -> Font:
     codes = frozenset(ord(bytes([byte]).decode("cp1252", "ignore") or "\0") for byte in range(32, 256))
-    face = pdfmetrics.getFont(name).face
-    return Font(name, codes, face.ascent / 1000, face.descent / 1000)
+    return Font(name, codes, plain=True)
 
 
 @lru_cache(maxsize=256)
@@ -110,8 +109,7 @@ def _registered(path: Path, index: int) -> Font:
         raise RenderError(f"the font {path.name} can't be read: {error}") from None
     with _lock:
         pdfmetrics.registerFont(made)
-    face = made.face
-    return Font(name, frozenset(face.charToGlyph), face.ascent / 1000, face.descent / 1000)
+    return Font(name, frozenset(made.face.charToGlyph))
 
 
 _widths: dict[tuple[str, str], float] = {}

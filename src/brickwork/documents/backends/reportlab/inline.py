@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from brickwork.documents.backends.reportlab.fonts import FontBook
-from brickwork.documents.backends.reportlab.text import Look, Run, Text, Word, words_of
+from brickwork.documents.backends.reportlab.text import Label, Look, Run, Text, Word, words_of
 from brickwork.documents.errors import RenderError
 from brickwork.documents.markup.nodes import Element
 from brickwork.documents.theme import Theme
@@ -67,6 +67,13 @@ class Inline:
         align = {"left": "right"}.get(style.align, style.align) if rtl and element.get("align") is None else style.align
         line = (leading or self.theme.leading) * style.size
         return Text(words, style.size, line, align=align, rtl=bool(rtl), after=after)
+
+    def label(self, text: str, style: Style) -> Label | None:
+        """A text as a line of one look; None where it needs more than that."""
+        if not text.isascii() or style.rtl:
+            return None
+        shown = " ".join(text.split())
+        return Label(shown, self._look(style), style.size * self.theme.leading, style.align) if shown else None
 
     def words(self, element: Element, style: Style) -> list[Word]:
         """The words of an element's text."""

@@ -1,8 +1,9 @@
 """Pages: their frames, heads and feet, the outline, and what can be drawn only when the last page is known."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from reportlab import rl_config
@@ -46,6 +47,22 @@ class Sheet(Canvas):  # type: ignore[misc]
             self.beginForm(name, 0, 0, width, height)
             draw(self, width, height)
             self.endForm()
+
+
+class Story(list[Any]):
+    """What flows over the pages, made as it is needed: reportlab takes its list from the front."""
+
+    #: How much it looks ahead, for what is to stay with what follows.
+    AHEAD = 16
+
+    def __init__(self, source: Iterator[Flowable]) -> None:
+        super().__init__()
+        self._source = source
+
+    def __len__(self) -> int:
+        for one in islice(self._source, max(self.AHEAD - super().__len__(), 0)):
+            self.append(one)
+        return super().__len__()
 
 
 class Book(BaseDocTemplate):  # type: ignore[misc]

@@ -10,7 +10,7 @@ from reportlab.platypus.doctemplate import LayoutError
 from brickwork.documents.backends.reportlab.blocks import Blocks, Entry
 from brickwork.documents.backends.reportlab.fonts import FontBook
 from brickwork.documents.backends.reportlab.inline import Inline
-from brickwork.documents.backends.reportlab.pages import Book, Sheet, draw_column, height_of, set_moment
+from brickwork.documents.backends.reportlab.pages import Book, Sheet, Story, draw_column, height_of, set_moment
 from brickwork.documents.errors import RenderError
 from brickwork.documents.markup.nodes import Element
 from brickwork.documents.port import Order
@@ -56,11 +56,12 @@ class _Job:
         self._entries = {id(one): entry for one, entry in _entries(document)}
         self._blocks = Blocks(self._inline, order.assets, self._width, self._entries)
         self._head, self._foot = document.first("header"), document.first("footer")
+        self._heights: dict[str, float] = {}
         self.boxes: list[Any] = []
 
     def run(self) -> bytes:
         self._make_room()
-        story = list(self._blocks.of(self._document, self._inline.base))
+        story = Story(self._blocks.of(self._document, self._inline.base))
         target = io.BytesIO()
         get = self._document.get
         book = Book(target, self._size, self._margin, self._furnish, title=get("title"), author=get("author"),
@@ -83,21 +84,20 @@ class _Job:
         """Widen the margins where a head or foot needs it."""
         for side, element in ((0, self._head), (2, self._foot)):
             if element is not None:
-                height = max(height_of(self._furniture(element, 1, "1"), self._width), element.get("height") or 0.0)
-                self._margin[side] = max(self._margin[side], EDGE + height + GAP)
+                self._heights[element.tag] = height = height_of(self._furniture(element, 1, "1"), self._width)
+                self._margin[side] = max(self._margin[side], EDGE + max(height, element.get("height") or 0.0) + GAP)
 
     def _furnish(self, canvas: Any, page: int) -> None:
         """Draw the head and foot of a page."""
         for element, top in ((self._head, True), (self._foot, False)):
             if element is None or (page == 1 and element.get("first") is False):
                 continue
-            flowables = self._furniture(element, page, "1")
-            height = height_of(flowables, self._width)
+            height = self._heights[element.tag]
             y = self._size[1] - EDGE if top else EDGE + height
             if any(one.tag == "pages" for one in element.walk()):
                 canvas.bw_later(self._margin[3], y - height, self._width, height, self._with_total(element, page))
             else:
-                draw_column(canvas, flowables, self._margin[3], y, self._width)
+                draw_column(canvas, self._furniture(element, page, "1"), self._margin[3], y, self._width)
 
     def _with_total(self, element: Element, page: int) -> Any:
         def draw(canvas: Any, width: float, height: float) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 from reportlab.platypus import Flowable
 
-from brickwork.documents.backends.reportlab.text import RGB, Text, break_lines
+from brickwork.documents.backends.reportlab.text import RGB, Label, Text, break_lines
 from brickwork.documents.markup.elements import Share
 
 #: Rows that widths of columns are found by, where the table doesn't name them.
@@ -233,13 +233,12 @@ class Table(Flowable):  # type: ignore[misc]
         for number, one in enumerate(cell.content):
             if number:
                 y -= max(one.getSpaceBefore(), cell.content[number - 1].getSpaceAfter())
-            if isinstance(one, Text):
-                one.wrap(width, 1e9)
+            height = one.wrap(width, 1e9)[1]
+            if isinstance(one, (Text, Label)):
                 one.paint(canvas, left, y, width)
             else:
-                one.wrap(width, 1e9)
-                one.drawOn(canvas, left, y - one.height)
-            y -= one.height
+                one.drawOn(canvas, left, y - height)
+            y -= height
 
     def _paint_lines(self, canvas: Any, lefts: Sequence[float], tops: Sequence[float]) -> None:
         canvas.setStrokeColorRGB(*self._shape.line)
@@ -321,11 +320,18 @@ def _natural(shape: Shape, rows: Sequence[Row], columns: Sequence[int]) -> dict[
     for row in [*shape.head, *rows[:SAMPLE], *shape.foot]:
         for cell in row.cells:
             if cell.column in wanted and cell.colspan == 1:
-                widths = [line.width for one in cell.content if isinstance(one, Text) for line in break_lines(one.words, 1e9)]
-                boxes = [one.wrap(1e9, 1e9)[0] for one in cell.content if not isinstance(one, Text)]
-                needed = max([*widths, *(box for box in boxes if box < 1e8)], default=0.0) + 2 * shape.padding[1] + 0.1
+                needed = max((_natural_width(one) for one in cell.content), default=0.0) + 2 * shape.padding[1] + 0.1
                 wanted[cell.column] = max(wanted[cell.column], needed)
     return wanted
+
+
+def _natural_width(one: Flowable) -> float:
+    if isinstance(one, Label):
+        return one.natural
+    if isinstance(one, Text):
+        return max((line.width for line in break_lines(one.words, 1e9)), default=0.0)
+    width: float = one.wrap(1e9, 1e9)[0]
+    return width if width < 1e8 else 0.0
 
 
 def _resolve(value: float | Share, width: float) -> float:

@@ -19,6 +19,8 @@ _CJK = re.compile("[\u1100-\u11ff\u2e80-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\
 #: What doesn't begin a line, and what doesn't end one (JIS X 4051, in part).
 _NO_BEGIN = frozenset("、。，．,.!?！？：；:;)]}）］｝」』】〉》〕ー々ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ％%")
 _NO_END = frozenset("([{（［｛「『【〈《〔")
+#: What a string of a PDF marks with a backslash (ISO 32000-1, 7.3.4.2).
+_ESCAPED = str.maketrans({"(": r"\(", ")": r"\)", "\\": r"\\"})
 _MIRRORED = str.maketrans("()[]{}<>«»", ")(][}{><»«")
 _TOKENS = re.compile(r"[ \t\n\r]+|[^ \t\n\r]+")
 
@@ -288,6 +290,59 @@ def _joined(pieces: list[tuple[float, str, Look, float]], gap: float) -> list[tu
     return joined
 
 
+class Label:
+    """A short text of one look, as most cells of tables are; where it is wider than its column, it becomes a paragraph."""
+
+    __slots__ = ("_text", "_wide", "align", "height", "leading", "look", "shift", "shown")
+
+    def __init__(self, shown: str, look: Look, leading: float, align: str) -> None:
+        self.shown, self.look, self.leading, self.align = shown, look, leading, align
+        self.shift = self.height = 0.0
+        self._text: Text | None = None
+        self._wide = width_of(shown, look.font.name, look.size)
+
+    @property
+    def words(self) -> list[Word]:
+        """As a paragraph's."""
+        return words_of([Run(self.shown, self.look)])
+
+    @property
+    def natural(self) -> float:
+        """How wide it is in one line."""
+        return self._wide
+
+    def wrap(self, width: float, height: float) -> tuple[float, float]:
+        """As a flowable's."""
+        if self._wide <= width + 0.01:
+            self.height = self.leading
+        else:
+            self._text = self._text or Text(self.words, self.look.size, self.leading, align=self.align)
+            self._text.shift = self.shift
+            self.height = self._text.wrap(width, height)[1]
+        return width, self.height
+
+    def split(self, width: float, height: float) -> list[Flowable]:
+        """As a flowable's."""
+        return self._text.split(width, height) if self._text is not None and self._wide > width + 0.01 else []
+
+    def getSpaceBefore(self) -> float:
+        return 0.0
+
+    def getSpaceAfter(self) -> float:
+        return 0.0
+
+    def paint(self, canvas: Any, x: float, top: float, width: float) -> None:
+        """As a paragraph's."""
+        if self._wide > width + 0.01:
+            assert self._text is not None
+            self._text.paint(canvas, x, top, width)
+            return
+        size = self.look.size
+        left = {"right": width - self._wide, "center": (width - self._wide) / 2}.get(self.align, 0.0)
+        y = top - (self.leading - size) / 2 - size * 0.8
+        _paint(canvas, ((x + left - self.shift, self.shown, self.look, self._wide),), y)
+
+
 @lru_cache(maxsize=1024)
 def _color(color: RGB) -> Color:
     return Color(*color)
@@ -301,9 +356,12 @@ def _paint(canvas: Any, pieces: Sequence[tuple[float, str, Look, float]], y: flo
             canvas.setFillColor(color)
         if canvas._fontname != look.font.name or canvas._fontsize != look.size:
             canvas.setFont(look.font.name, look.size)
-        line = canvas.beginText(at, height)
-        line._textOut(text)
-        canvas.drawText(line)
+        if look.font.plain and text.isascii():
+            canvas._code.append(f"BT 1 0 0 1 {at:.2f} {height:.2f} Tm ({text.translate(_ESCAPED)}) Tj ET")
+        else:
+            line = canvas.beginText(at, height)
+            line._textOut(text)
+            canvas.drawText(line)
         if look.underline or look.strike:
             canvas.setStrokeColorRGB(*look.color)
             canvas.setLineWidth(look.size / 18)
