@@ -1,9 +1,9 @@
 """Claim: documents of our markup are made at the speed of a program written for reportlab, and many times faster than from HTML.
 
 One-page invoices, in turns: ours from its source, the same page drawn by a program for reportlab's Platypus (fixed widths of
-columns, strings in cells, "page X of Y" by a canvas that keeps its pages), and WeasyPrint from like HTML. Then reports of 500 pages,
-ours and reportlab's; WeasyPrint is left out of those, which would take it minutes. Last, the memory that 5,000 pages take, in a
-process of its own.
+columns, strings in cells, "page X of Y" by a canvas that keeps its pages), and WeasyPrint from like HTML. Then reports of 500
+pages, ours and reportlab's; WeasyPrint is left out of those, which would take it minutes. Last, the memory that 5,000 pages take,
+in a process of its own.
 """
 
 import subprocess

@@ -33,12 +33,12 @@ class Indent(Flowable):  # type: ignore[misc]
         return [Indent(part, self._left, mark, rtl=self._rtl) for part, mark in zip(parts, marks, strict=True)]
 
     def draw(self) -> None:
-        self._inner.drawOn(self.canv, 0.0 if self._rtl else self._left, 0.0)
         if self._mark is not None:
             gap = self._left * 0.25
-            self._mark.align = "left" if self._rtl else "right"
-            left = self.width - self._left + gap if self._rtl else 0.0
-            self._mark.paint(self.canv, left, self.height, self._left - gap)
+            wide = max(self._mark.lines(1e9)[0].width, 1.0)
+            left = self.width - self._left + gap if self._rtl else self._left - gap - wide
+            self._mark.paint(self.canv, left, self.height, wide)
+        self._inner.drawOn(self.canv, 0.0 if self._rtl else self._left, 0.0)
 
 
 def marker(number: int, kind: str) -> str:

@@ -279,6 +279,8 @@ def _divided_content(content: list[Flowable], width: float, room: float) -> tupl
     first: list[Flowable] = []
     while content:
         one = content[0]
+        if first:
+            room -= max(one.getSpaceBefore(), first[-1].getSpaceAfter())
         height = one.wrap(width, 1e9)[1]
         if height <= room + 0.01:
             first.append(content.pop(0))

@@ -286,6 +286,8 @@ def _joined(pieces: list[tuple[float, str, Look, float]], gap: float) -> list[tu
         if look is before_look and (space < 0.01 or abs(space - one) < 0.01):
             joined[-1] = (before_at, f"{before}{' ' if space >= 0.01 else ''}{text}", look, at - before_at + wide)
         else:
+            if space >= 0.01 and not _RTL.search(before):  # nobody sees it, but who copies the text has it
+                joined[-1] = (before_at, f"{before} ", before_look, before_wide)
             joined.append((at, text, look, wide))
     return joined
 
@@ -343,6 +345,13 @@ class Label:
         _paint(canvas, ((x + left - self.shift, self.shown, self.look, self._wide),), y)
 
 
+def _escaped(text: str) -> str:
+    """Text as a string of a PDF in WinAnsiEncoding."""
+    if text.isascii():
+        return text.translate(_ESCAPED)
+    return "".join(chr(one) if one < 128 else f"\\{one:03o}" for one in text.translate(_ESCAPED).encode("cp1252", "replace"))
+
+
 @lru_cache(maxsize=1024)
 def _color(color: RGB) -> Color:
     return Color(*color)
@@ -356,8 +365,8 @@ def _paint(canvas: Any, pieces: Sequence[tuple[float, str, Look, float]], y: flo
             canvas.setFillColor(color)
         if canvas._fontname != look.font.name or canvas._fontsize != look.size:
             canvas.setFont(look.font.name, look.size)
-        if look.font.plain and text.isascii():
-            canvas._code.append(f"BT 1 0 0 1 {at:.2f} {height:.2f} Tm ({text.translate(_ESCAPED)}) Tj ET")
+        if look.font.plain:
+            canvas._code.append(f"BT 1 0 0 1 {at:.2f} {height:.2f} Tm ({_escaped(text)}) Tj ET")
         else:
             line = canvas.beginText(at, height)
             line._textOut(text)
