@@ -1,0 +1,1 @@
+"""Documents: what a business writes, signs, packs and keeps."""

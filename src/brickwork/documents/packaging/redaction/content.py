@@ -1,0 +1,422 @@
+"""Goes through content streams, knows where each glyph, image and path comes to lie, and writes them anew without what goes."""
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from brickwork.documents.packaging.frames import IDENTITY, Box, Matrix, apply, inverse, moved, times
+from brickwork.documents.packaging.library import library
+from brickwork.documents.packaging.redaction.fonts import UNSURE, Font, load_font
+from brickwork.documents.packaging.redaction.images import blacken
+from brickwork.documents.packaging.redaction.paths import Path
+from brickwork.errors import TooLargeError
+
+#: Instructions that are read of one page with all forms in it, and levels of forms in forms.
+_INSTRUCTIONS, _DEPTH = 3_000_000, 20
+#: The share of a glyph (or of the area, if that is smaller) that has to lie in an area for the glyph to go.
+_SHARE = 0.2
+
+
+@attrs.frozen
+class Glyph:
+    """A glyph that is shown: its text ("" if unknown), its box, its baseline's start and direction, all in page coordinates."""
+
+    text: str
+    box: Box
+    x: float
+    y: float
+    along: tuple[float, float]
+    size: float
+
+
+@attrs.define
+class Ink:
+    """What was seen on a page and taken off it."""
+
+    glyphs: list[Glyph] = attrs.field(factory=list)
+    #: Texts that were removed, one for each run of glyphs.
+    removed: list[str] = attrs.field(factory=list)
+    #: Whether there is text whose places, or whose letters, aren't known.
+    unsure: bool = False
+    instructions: int = 0
+
+
+@attrs.define
+class _State:
+    ctm: Matrix
+    font: Font = UNSURE
+    size: float = 0.0
+    char_space: float = 0.0
+    word_space: float = 0.0
+    stretch: float = 1.0
+    leading: float = 0.0
+    rise: float = 0.0
+
+
+def touches(box: Box, areas: Iterable[Box], share: float = _SHARE) -> bool:
+    """Whether enough of a box lies in one of the areas."""
+    left, bottom, right, top = box
+    for area in areas:
+        across = min(right, area[2]) - max(left, area[0])
+        up = min(top, area[3]) - max(bottom, area[1])
+        if across <= 0 or up <= 0:
+            continue
+        if across > share * min(right - left, area[2] - area[0]) and up > share * min(top - bottom, area[3] - area[1]):
+            return True
+    return False
+
+
+@attrs.define
+class Redactor:
+    """Reads the content of one page and what it draws. With `areas` (in page coordinates) or `hidden` layers, `rewrite` gives
+    the instructions without what lies there; without, it only looks."""
+
+    pdf: Any
+    areas: list[Box]
+    #: Layers whose content goes, by the identity of their objects.
+    hidden: set[tuple[int, int]] = attrs.field(factory=set)
+    ink: Ink = attrs.field(factory=Ink)
+    _fonts: dict[tuple[int, int], Font] = attrs.field(factory=dict)
+    _inside: list[tuple[int, int]] = attrs.field(factory=list)
+
+    def rewrite(self, stream: Any, resources: Any, ctm: Matrix = IDENTITY) -> bytes:
+        """The content of a page or form, rewritten; `resources` get what the new content needs and are the caller's own."""
+        pikepdf = library()
+        run = _Run(self, resources, ctm)
+        for instruction in pikepdf.parse_content_stream(stream):
+            self.ink.instructions += 1
+            if self.ink.instructions > _INSTRUCTIONS:
+                raise TooLargeError(f"a page has more than {_INSTRUCTIONS:,} drawing instructions")
+            run.take(instruction)
+        return bytes(pikepdf.unparse_content_stream(run.finish()))
+
+    def font(self, dictionary: Any) -> Font:
+        """A font, read once."""
+        if not isinstance(dictionary, library().Dictionary):
+            return UNSURE
+        if not dictionary.is_indirect:
+            return load_font(dictionary)
+        if dictionary.objgen not in self._fonts:
+            self._fonts[dictionary.objgen] = load_font(dictionary)
+        return self._fonts[dictionary.objgen]
+
+    def form(self, form: Any, ctm: Matrix, resources: Any) -> Any | None:
+        """A form XObject without what lies in the areas: itself if nothing does, a copy, or None where it draws itself."""
+        pikepdf = library()
+        if form.objgen in self._inside or len(self._inside) >= _DEPTH:
+            return None
+        matrix = form.get("/Matrix")
+        inner = times(_matrix(matrix) if matrix is not None else IDENTITY, ctm)
+        changes = bool(self.hidden) or touches(moved(inner, _box(form.BBox)), self.areas, share=0)
+        if self.areas and not changes:
+            return form  # nothing shows outside its box
+        own = form.get("/Resources")
+        copied = pikepdf.Dictionary(own if isinstance(own, pikepdf.Dictionary) else resources)
+        self._inside.append(form.objgen)
+        try:
+            content = self.rewrite(form, copied, inner)
+        finally:
+            self._inside.pop()
+        if not changes:
+            return form
+        new = self.pdf.make_stream(content)
+        for key in ("/Type", "/Subtype", "/FormType", "/BBox", "/Matrix", "/Group"):
+            if key in form:
+                new[key] = form[key]
+        new.Resources = copied
+        return new
+
+
+def _box(values: Any) -> Box:
+    x, y, z, w = (float(value) for value in values)
+    return min(x, z), min(y, w), max(x, z), max(y, w)
+
+
+def _matrix(values: Any) -> Matrix:
+    return tuple(float(value) for value in values)  # type: ignore[return-value]
+
+
+class _Run:
+    """One pass over one content stream."""
+
+    def __init__(self, redactor: Redactor, resources: Any, ctm: Matrix) -> None:
+        self.redactor, self.resources = redactor, resources
+        self.state, self.saved = _State(ctm), list[_State]()
+        self.text: Matrix = IDENTITY
+        self.line: Matrix = IDENTITY
+        self.out: list[Any] = []
+        self.path = Path()
+        self.text_from = 0
+        self.text_unsure = False
+        self.marks: list[bool] = []
+        self.names: dict[str, Any] = {}
+
+    # -- the instructions --------------------------------------------------------------------------------------------------
+
+    def take(self, instruction: Any) -> None:
+        """Do one instruction, and put it out as it is, changed, or not at all."""
+        pikepdf = library()
+        if isinstance(instruction, pikepdf.ContentStreamInlineImage):
+            if not self._image_goes():
+                self.out.append(instruction)
+            return
+        operator, operands = str(instruction.operator), instruction.operands
+        if operator in Path.OPERATORS:
+            self.path.add(operator, operands, instruction, self.state.ctm)
+            return
+        if operator in Path.PAINTING:
+            self.out += self.path.painted(operator, instruction, self.redactor.areas, self._hidden)
+            self.path = Path()
+            return
+        handler = getattr(self, _HANDLERS.get(operator, ""), None)
+        if handler is None:
+            self.out.append(instruction)
+            return
+        try:
+            handler(operator, operands, instruction)
+        except (ValueError, TypeError, IndexError, AttributeError, ArithmeticError):
+            self.text_unsure = True  # operands that break the standard: nobody knows what viewers make of them
+
+    def finish(self) -> list[Any]:
+        """All instructions that stay; what was saved and not restored is restored."""
+        self._end_text("ET", [], None)
+        self.out += [self._make([], "Q") for _ in self.saved]
+        return self.out
+
+    def _make(self, operands: list[Any], operator: str) -> Any:
+        pikepdf = library()
+        return pikepdf.ContentStreamInstruction(operands, pikepdf.Operator(operator))
+
+    @property
+    def _hidden(self) -> bool:
+        return any(self.marks)
+
+    # -- graphics state ----------------------------------------------------------------------------------------------------
+
+    def _save(self, _: str, __: Any, instruction: Any) -> None:
+        self.saved.append(copy.copy(self.state))
+        self.out.append(instruction)
+
+    def _restore(self, _: str, __: Any, instruction: Any) -> None:
+        if self.saved:
+            self.state = self.saved.pop()
+            self.out.append(instruction)
+
+    def _concatenate(self, _: str, operands: Any, instruction: Any) -> None:
+        self.state.ctm = times(_matrix(operands), self.state.ctm)
+        self.out.append(instruction)
+
+    def _graphics_state(self, _: str, operands: Any, instruction: Any) -> None:
+        pikepdf = library()
+        states = self.resources.get("/ExtGState", {})
+        values = states.get(str(operands[0]))
+        self.out.append(instruction)
+        if not isinstance(values, pikepdf.Dictionary):
+            return
+        if isinstance(values.get("/Font"), pikepdf.Array):
+            self.state.font, self.state.size = self.redactor.font(values.Font[0]), float(values.Font[1])
+        mask = values.get("/SMask")
+        if isinstance(mask, pikepdf.Dictionary) and isinstance(mask.get("/G"), pikepdf.Stream):
+            new = self.redactor.form(mask.G, self.state.ctm, self.resources)
+            if new is not None and self.redactor.areas:
+                changed, group = pikepdf.Dictionary(values), pikepdf.Dictionary(mask)
+                group.G, changed.SMask = new, group
+                self.out[-1] = self._make([pikepdf.Name(self._resource("/ExtGState", changed))], "gs")
+
+    def _resource(self, kind: str, value: Any) -> str:
+        pikepdf = library()
+        entries = pikepdf.Dictionary(self.resources.get(kind, pikepdf.Dictionary()))
+        number = len(entries) + 1
+        while f"/Bw{number}" in entries:
+            number += 1
+        entries[f"/Bw{number}"] = value
+        self.resources[kind] = entries
+        return f"/Bw{number}"
+
+    # -- text --------------------------------------------------------------------------------------------------------------
+
+    def _begin_text(self, _: str, __: Any, instruction: Any) -> None:
+        self.text = self.line = IDENTITY
+        self.text_from, self.text_unsure = len(self.out), False
+        self.out.append(instruction)
+
+    def _end_text(self, _: str, __: Any, instruction: Any) -> None:
+        if self.text_unsure:
+            self.redactor.ink.unsure = True
+            if self.redactor.areas:
+                self.out[self.text_from :] = [i for i in self.out[self.text_from :] if str(i.operator) not in {"Tj", "TJ"}]
+        self.text_from, self.text_unsure = len(self.out), False
+        if instruction is not None:
+            self.out.append(instruction)
+
+    def _text_state(self, operator: str, operands: Any, instruction: Any) -> None:
+        value = float(operands[0])
+        if operator == "Tz":
+            self.state.stretch = value / 100
+        else:
+            setattr(self.state, {"Tc": "char_space", "Tw": "word_space", "TL": "leading", "Ts": "rise"}[operator], value)
+        self.out.append(instruction)
+
+    def _set_font(self, _: str, operands: Any, instruction: Any) -> None:
+        fonts = self.resources.get("/Font", {})
+        self.state.font, self.state.size = self.redactor.font(fonts.get(str(operands[0]))), float(operands[1])
+        self.out.append(instruction)
+
+    def _move(self, operator: str, operands: Any, instruction: Any) -> None:
+        if operator == "Tm":
+            self.line = _matrix(operands)
+        elif operator == "T*":
+            self._next_line(0, -self.state.leading)
+        else:
+            if operator == "TD":
+                self.state.leading = -float(operands[1])
+            self._next_line(float(operands[0]), float(operands[1]))
+        self.text = self.line
+        self.out.append(instruction)
+
+    def _next_line(self, x: float, y: float) -> None:
+        self.line = self.text = times((1, 0, 0, 1, x, y), self.line)
+
+    def _show(self, operator: str, operands: Any, instruction: Any) -> None:
+        pikepdf = library()
+        items = list(operands[0]) if operator == "TJ" else [operands[-1]]
+        before = []
+        if operator in {"'", '"'}:
+            if operator == '"':
+                self.state.word_space, self.state.char_space = float(operands[0]), float(operands[1])
+                before = [self._make([operands[0]], "Tw"), self._make([operands[1]], "Tc")]
+            before.append(self._make([], "T*"))
+            self._next_line(0, -self.state.leading)
+        kept, changed = self._show_items(items)
+        self.out += before
+        if changed:
+            new = pikepdf.Array([pikepdf.String(item) if isinstance(item, bytes) else round(item, 3) for item in kept])
+            self.out.append(self._make([new], "TJ"))
+        elif before:
+            self.out.append(self._make([operands[-1]], "Tj"))
+        else:
+            self.out.append(instruction)
+
+    def _show_items(self, items: list[Any]) -> tuple[list[bytes | float], bool]:
+        """What stays of the strings and numbers of a TJ. The width of what goes becomes one number, kerning included: the
+        single advances would tell which letters stood there."""
+        pikepdf, state = library(), self.state
+        kept: list[bytes | float] = []
+        gap, removed, changed = None, "", False
+        for item in items:
+            if not isinstance(item, pikepdf.String):
+                shift = float(item)
+                self._advance(-shift / 1000 * state.size * state.stretch)
+                if gap is None:
+                    kept.append(shift)
+                else:
+                    gap += shift
+                continue
+            codes = state.font.decode(bytes(item))
+            if codes is None:
+                self.text_unsure = True
+                kept.append(bytes(item))
+                continue
+            for code in codes:
+                advance = (code.width * state.size + state.char_space + (state.word_space if code.space else 0)) * state.stretch
+                if self._glyph_goes(code.text, code.width):
+                    changed, removed = True, removed + code.text
+                    unit = state.size * state.stretch
+                    gap = (gap or 0.0) - (advance * 1000 / unit if unit else 0.0)
+                else:
+                    if gap is not None:
+                        kept.append(gap)
+                        gap = None
+                    if kept and isinstance(kept[-1], bytes):
+                        kept[-1] += code.raw
+                    else:
+                        kept.append(code.raw)
+                self._advance(advance)
+        if gap is not None:
+            kept.append(gap)
+        if removed:
+            self.redactor.ink.removed.append(removed)
+        return kept, changed
+
+    def _advance(self, x: float) -> None:
+        self.text = times((1, 0, 0, 1, x, 0), self.text)
+
+    def _glyph_goes(self, text: str, width: float) -> bool:
+        state, font = self.state, self.state.font
+        matrix = times(self.text, state.ctm)
+        wide, size = width * state.size * state.stretch, state.size
+        left, right = (0.0, wide) if abs(wide) > 0.05 * abs(size) else (-0.05 * size, 0.05 * size)
+        box = moved(matrix, (left, font.descent * size + state.rise, right, font.ascent * size + state.rise))
+        x, y = apply(matrix, 0, state.rise)
+        scale = max((matrix[0] ** 2 + matrix[1] ** 2) ** 0.5, 1e-9)
+        along = (matrix[0] / scale, matrix[1] / scale)
+        self.redactor.ink.glyphs.append(Glyph(text, box, x, y, along, abs(size) * scale))
+        return self._hidden or touches(box, self.redactor.areas)
+
+    # -- images and forms --------------------------------------------------------------------------------------------------
+
+    def _image_goes(self) -> bool:
+        box = moved(self.state.ctm, (0, 0, 1, 1))
+        return self._hidden or touches(box, self.redactor.areas, share=0)
+
+    def _draw(self, _: str, operands: Any, instruction: Any) -> None:
+        pikepdf = library()
+        drawn = self.resources.get("/XObject", {}).get(str(operands[0]))
+        if not isinstance(drawn, pikepdf.Stream):
+            return
+        if self._hidden or self._off(drawn.get("/OC")):
+            return
+        if drawn.get("/Subtype") == "/Form":
+            new = self.redactor.form(drawn, self.state.ctm, self.resources)
+        elif drawn.get("/Subtype") == "/Image" and self._image_goes():
+            new = blacken(self.redactor.pdf, drawn, inverse(self.state.ctm), self.redactor.areas)
+        else:
+            new = drawn
+        if new is None:
+            return
+        if new is not drawn:
+            instruction = self._make([pikepdf.Name(self._resource("/XObject", new))], "Do")
+        self.out.append(instruction)
+
+    # -- marked content ----------------------------------------------------------------------------------------------------
+
+    def _mark(self, operator: str, operands: Any, instruction: Any) -> None:
+        pikepdf = library()
+        hides = False
+        if operator == "BDC" and str(operands[0]) == "/OC" and isinstance(operands[1], pikepdf.Name):
+            hides = self._off(self.resources.get("/Properties", {}).get(str(operands[1])))
+        elif operator == "BDC":  # its properties may tell the text once more (/ActualText, /Alt, /E)
+            instruction = self._make([operands[0]], "BMC")
+        self.marks.append(hides)
+        self.out.append(instruction)
+
+    def _unmark(self, _: str, __: Any, instruction: Any) -> None:
+        if self.marks:
+            self.marks.pop()
+            self.out.append(instruction)
+
+    def _point(self, _: str, operands: Any, __: Any) -> None:
+        self.out.append(self._make([operands[0]], "MP"))
+
+    def _off(self, group: Any) -> bool:
+        """Whether a layer, or all layers of a membership (ISO 32000-2, 8.11.2.2), are hidden."""
+        pikepdf = library()
+        if not self.redactor.hidden or not isinstance(group, pikepdf.Dictionary):
+            return False
+        if group.get("/Type") != "/OCMD":
+            return group.objgen in self.redactor.hidden
+        groups = group.get("/OCGs")
+        members = list(groups) if isinstance(groups, pikepdf.Array) else [groups]
+        return bool(members) and all(isinstance(g, pikepdf.Dictionary) and g.objgen in self.redactor.hidden for g in members)
+
+
+_HANDLERS = {
+    **dict.fromkeys(("Tc", "Tw", "Tz", "TL", "Ts"), "_text_state"),
+    **dict.fromkeys(("Td", "TD", "Tm", "T*"), "_move"),
+    **dict.fromkeys(("Tj", "TJ", "'", '"'), "_show"),
+    **dict.fromkeys(("BMC", "BDC"), "_mark"),
+    **{"q": "_save", "Q": "_restore", "cm": "_concatenate", "gs": "_graphics_state", "BT": "_begin_text", "ET": "_end_text"},
+    **{"Tf": "_set_font", "Do": "_draw", "EMC": "_unmark", "DP": "_point"},
+}
