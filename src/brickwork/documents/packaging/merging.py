@@ -19,45 +19,64 @@ if TYPE_CHECKING:
 _CATALOGUE = ("/Lang", "/ViewerPreferences", "/PageLayout", "/PageMode", "/OutputIntents")
 
 
+@attrs.frozen
+class _File:
+    """A file whose pages are to be appended, and what of it goes along."""
+
+    source: Any
+    name: str
+    pages: list[int] | None
+    title: str | None
+    main: bool
+    #: Entries of its outline that show.
+    shown: int
+    names: dict[Named, Any]
+    rename: dict[Named, str]
+    count: int
+
+
 @attrs.define
 class Assembly:
     """A new document, to which files are added one after the other."""
 
     notes: list[Note]
     pdf: Any = attrs.field(factory=lambda: library().new())
+    _files: int = 0
     _count: int = 0
+    #: Whether the library has listed the pages of the new document, so that only it may add more.
+    _listed: bool = False
     _labels: list[list[Label] | int] = attrs.field(factory=list)
     _names: dict[Named, Any] = attrs.field(factory=dict)
-    _files: dict[str, Any] = attrs.field(factory=dict)
+    _attached: dict[str, Any] = attrs.field(factory=dict)
     _associated: list[Any] = attrs.field(factory=list)
     _bookmarks: list[Any] = attrs.field(factory=list)
     _shown: int = 0
 
-    def add(self, source: "pikepdf.Pdf", name: str, *, pages: list[int] | None = None, title: str | None = None, main: bool = False) -> None:
+    def add(
+        self, source: "pikepdf.Pdf", name: str, *, pages: list[int] | None = None, title: str | None = None, main: bool = False
+    ) -> None:
         """Append `pages` (from 0; all for None) of a file that may be changed. With a `title`, its outline goes below that. The
         metadata are those of the `main` file, else of the first."""
         detach(source, name, self.notes)
         labels, names = read_labels(source), named_destinations(source)
-        keep, kept_names, chosen = None, names, source.pages
+        keep, kept, chosen = None, names, source.pages
         if pages is not None:
             chosen = [source.pages[n] for n in sorted(set(pages))]
             keep = {page.obj.objgen for page in chosen}
-            kept_names = {n: value for n, value in names.items() if (page := target_page(value)) is None or page.objgen in keep}
-        rename = self._renamed(kept_names)
+            kept = {n: value for n, value in names.items() if (page := target_page(value)) is None or page.objgen in keep}
+        rename = self._renamed(kept)
         references = References(source, names, rename, keep)
         if (rename or keep is not None) and (removed := references.mend_links(chosen)):
             self._note("links_removed", name, f"{removed} links to pages that were left out are gone")
-        shown = references.mend_outline()
-        if main or self._count == 0:
-            self._keep_catalogue(source)
-        self._copy_pages(source, name, pages)
-        self._keep_outline(source, title, shown)
-        for (kind, text), value in kept_names.items():
-            self._names[kind, rename.get((kind, text), text)] = self._foreign(source, value)
-        self._keep_files(source, name)
-        added = len(source.pages) if pages is None else len(pages)
-        self._labels.append([labels[n] for n in pages or range(added)] if labels else added)
-        self._count += added
+        count = len(source.pages) if pages is None else len(pages)
+        shown, main = references.mend_outline(), main or self._files == 0
+        file = _File(source, name, pages, title, main, shown, kept, rename, count)
+        self._labels.append([labels[n] for n in pages or range(count)] if labels else count)
+        self._names |= {(kind, rename.get((kind, text), text)): None for kind, text in kept}
+        self._files += 1
+        plain = pages is None and "/AcroForm" not in source.Root and "/OCProperties" not in source.Root
+        first = self._copy_plain(file) if plain else self._copy_with_care(file)
+        self._carry(file, first)
 
     def finish(self) -> Any:
         """Write what was collected; the document."""
@@ -66,7 +85,7 @@ class Assembly:
         if any(isinstance(labels, list) for labels in self._labels):
             write_labels(self.pdf, self._all_labels())
         self._write_names("/Dests", {name: value for (kind, name), value in self._names.items() if kind == "string"})
-        self._write_names("/EmbeddedFiles", self._files)
+        self._write_names("/EmbeddedFiles", self._attached)
         if old := {name: value for (kind, name), value in self._names.items() if kind == "name"}:
             self.pdf.Root.Dests = self.pdf.make_indirect(pikepdf.Dictionary(old))
         if self._associated:
@@ -75,15 +94,39 @@ class Assembly:
 
     # -- what is copied ------------------------------------------------------------------------------------------------
 
-    def _copy_pages(self, source: "pikepdf.Pdf", name: str, indices: list[int] | None) -> None:
-        if indices is None and "/AcroForm" not in source.Root and "/OCProperties" not in source.Root:
-            self.pdf.pages.extend(source.pages)
-            return
-        result = self.pdf.add_pages_from(source, indices, outlines="ignore")
+    def _copy_plain(self, file: _File) -> Any:
+        """Append all pages of a file that has neither form fields nor layers; the first of them. `pages.append` lists all pages
+        for each that it adds, so as long as nothing else has listed them, the page tree is written here."""
+        pages = list(file.source.pages)
+        if self._listed:
+            self.pdf.pages.extend(pages)
+            return self.pdf.pages[self._count].obj
+        tree = self.pdf.Root.Pages
+        copied = [self.pdf.copy_foreign(page.obj) for page in pages]
+        for page in copied:
+            page.Parent = tree
+        tree.Kids.extend(copied)
+        tree.Count = self._count + len(copied)
+        return copied[0]
+
+    def _copy_with_care(self, file: _File) -> Any:
+        self._listed = True
+        result = self.pdf.add_pages_from(file.source, file.pages, outlines="ignore")
         for old, new in result.renamed_fields.items():
-            self._note("field_renamed", name, f"the form field {old!r} is now {new!r}")
-        if result.partial_fields:
-            self._note("field_split", name, f"form fields lie on pages that were left out as well: {sorted(result.partial_fields)}")
+            self._note("field_renamed", file.name, f"the form field {old!r} is now {new!r}")
+        if partial := sorted(result.partial_fields):
+            self._note("field_split", file.name, f"form fields lie on pages that were left out as well: {partial}")
+        return self.pdf.pages[self._count].obj
+
+    def _carry(self, file: _File, first: Any) -> None:
+        """Take along what the file holds for its pages, which were copied."""
+        if file.main:
+            self._keep_catalogue(file.source)
+        self._keep_outline(file, first)
+        for (kind, text), value in file.names.items():
+            self._names[kind, file.rename.get((kind, text), text)] = self._foreign(file.source, value)
+        self._keep_files(file)
+        self._count += file.count
 
     def _keep_catalogue(self, source: "pikepdf.Pdf") -> None:
         for key in _CATALOGUE:
@@ -93,33 +136,33 @@ class Assembly:
         if isinstance(info, library().Dictionary):
             self.pdf.trailer.Info = self._foreign(source, info)
 
-    def _keep_outline(self, source: "pikepdf.Pdf", title: str | None, shown: int) -> None:
+    def _keep_outline(self, file: _File, first: Any) -> None:
         pikepdf = library()
-        outline = self.pdf.copy_foreign(source.Root.Outlines) if shown else None
-        if title is None:
+        outline = self.pdf.copy_foreign(file.source.Root.Outlines) if file.shown else None
+        if file.title is None:
             if outline is not None:
                 self._bookmarks += _siblings(outline.First)
-                self._shown += shown
+                self._shown += file.shown
             return
         entry = outline if outline is not None else self.pdf.make_indirect(pikepdf.Dictionary())
         for key in set(entry.keys()) - {"/First", "/Last"}:
             del entry[key]
-        entry.Title = pikepdf.String(title)
-        entry.Dest = pikepdf.Array([self.pdf.pages[self._count].obj, pikepdf.Name.Fit])
-        if shown:
-            entry.Count = -shown  # closed: a packet of many files shows their titles first
+        entry.Title = pikepdf.String(file.title)
+        entry.Dest = pikepdf.Array([first, pikepdf.Name.Fit])
+        if file.shown:
+            entry.Count = -file.shown  # closed: a packet of many files shows their titles first
         self._bookmarks.append(entry)
         self._shown += 1
 
-    def _keep_files(self, source: "pikepdf.Pdf", name: str) -> None:
-        for file_name, specification in attached(source).items():
-            new = unused_name(file_name, self._files)
-            self._files[new] = self._foreign(source, specification)
-            if new != file_name:
-                self._note("attachment_renamed", name, f"the attachment {file_name!r} is now {new!r}")
-        associated = source.Root.get("/AF")
+    def _keep_files(self, file: _File) -> None:
+        for name, specification in attached(file.source).items():
+            new = unused_name(name, self._attached)
+            self._attached[new] = self._foreign(file.source, specification)
+            if new != name:
+                self._note("attachment_renamed", file.name, f"the attachment {name!r} is now {new!r}")
+        associated = file.source.Root.get("/AF")
         if isinstance(associated, library().Array):
-            self._associated += [self._foreign(source, specification) for specification in associated]
+            self._associated += [self._foreign(file.source, specification) for specification in associated]
 
     def _foreign(self, source: "pikepdf.Pdf", value: Any) -> Any:
         """A value of a source in the new document."""
@@ -133,7 +176,7 @@ class Assembly:
         new: dict[Named, str] = {}
         for kind, name in names:
             if (kind, name) in self._names:
-                number = len(self._labels) + 1  # the file's, which as a rule is free
+                number = self._files + 1  # the file's, which as a rule is free
                 while (kind, f"{name}.{number}") in self._names or (kind, f"{name}.{number}") in names:
                     number += 1
                 new[kind, name] = f"{name}.{number}"

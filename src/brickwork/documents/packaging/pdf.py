@@ -124,7 +124,7 @@ class Pdf:
         return self._then(partial(steps.stamp, text=text, position=position, pages=pages, style=style))
 
     def watermark(
-        self, text: str, *, opacity: float = 0.15, angle: float = 45, color: str = "#808080", size: float = 90,
+        self, text: str, *, opacity: float = 0.15, angle: float = 45, color: str = "#000000", size: float = 120,
         font: str = "Helvetica-Bold", pages: str | None = None,
     ) -> "Pdf":
         """Write one line across pages, as large as fits up to `size`."""
@@ -218,14 +218,14 @@ def merge(sources: Iterable[Source], *, bookmarks: bool = True, limits: Limits |
     With `bookmarks`, the outline has an entry for each file (its `title`, else the file's own, else its name) above the file's
     entries; without, the files' entries follow each other. Names that clash are changed, and told in the notes.
     """
-    parts = tuple(_part(source, limits) for source in sources)
+    parts = tuple(_part(source, limits, f"document {n}") for n, source in enumerate(sources, 1))
     if not parts:
         raise ValidationError("merge needs at least one document", field="sources")
     return Pdf._of(_Plan(parts, bookmarks))
 
 
-def _part(source: Source, limits: Limits | None = None) -> steps.Part:
+def _part(source: Source, limits: Limits | None = None, name: str = "document") -> steps.Part:
     if isinstance(source, Pdf):
-        title = source._plan.parts[0].title if len(source._plan.parts) == 1 else None
-        return steps.Part(source._plan, None, title, Limits())
-    return steps.Part(Content.of(source), None, None, limits or Limits())
+        (first, *others) = source._plan.parts
+        return steps.Part(source._plan, None, None if others else first.title, Limits())
+    return steps.Part(Content.of(source, name), None, None, limits or Limits())

@@ -41,15 +41,15 @@ class Content:
     name: str
 
     @classmethod
-    def of(cls, source: "bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes]") -> "Content":
-        """Take a source; a stream is read now, so that the value can be used again."""
+    def of(cls, source: "bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes]", called: str = "document") -> "Content":
+        """Take a source; a stream is read now, so that the value can be used again. `called` names one without a name."""
         if isinstance(source, bytes | bytearray | memoryview):
-            return cls(bytes(source), "document")
+            return cls(bytes(source), called)
         if isinstance(source, str | os.PathLike):
             path = Path(source)
             return cls(path, path.name)
         name = getattr(source, "name", None)
-        return cls(source.read(), Path(name).name if isinstance(name, str) else "document")
+        return cls(source.read(), Path(name).name if isinstance(name, str) else called)
 
     def open(self, password: str | None, limits: Limits) -> "pikepdf.Pdf":
         """The PDF, for changing in memory; raises `DocumentUnreadableError`, `DocumentPasswordError` and `TooLargeError`."""

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from brickwork.documents.packaging.pdf import _Plan
 
 
+#: What programs write where nobody gave a title.
+_NO_TITLES = {"untitled", "Untitled", "(anonymous)"}
+
+
 @attrs.define
 class Work:
     """The document in the works, what it is called in messages, and the notes so far."""
@@ -60,7 +64,7 @@ class Part:
         """What the outline calls it."""
         info = work.pdf.trailer.get("/Info")
         own = str(info.get("/Title", "")).strip() if isinstance(info, library().Dictionary) else ""
-        return self.title or own or work.name
+        return self.title or (own if own not in _NO_TITLES else "") or work.name
 
 
 def gathered(parts: Sequence[Part], bookmarks: bool) -> Work:
