@@ -66,7 +66,9 @@ def _file(number: int) -> bytes:
         canvas.addOutlineEntry(f"Exhibit {number}, section {page}", f"page{page}", 0)
         canvas.setFont("Helvetica", 11)
         for line in range(LINES):
-            canvas.drawString(50, 780 - line * 16, f"Exhibit {number}, page {page}, line {line}: {(number + 1) * (page + 7) * line}")
+            canvas.drawString(
+                50, 780 - line * 16, f"Exhibit {number}, page {page}, line {line}: {(number + 1) * (page + 7) * line}"
+            )
         if page:
             canvas.linkAbsolute("to the first page", "page0", (50, 30, 100, 50))
         canvas.showPage()

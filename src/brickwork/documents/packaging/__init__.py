@@ -1,6 +1,7 @@
 """Packets of documents: PDFs merged, arranged, marked, redacted and encrypted; ZIP packages and portfolios with a manifest."""
 
 from brickwork.documents.packaging.archive import Package, read_zip_package, zip_package
+from brickwork.documents.packaging.attachments import read_attachments, read_portfolio
 from brickwork.documents.packaging.contents import Cover
 from brickwork.documents.packaging.drawing import Style
 from brickwork.documents.packaging.manifest import Entry, Manifest, PackageFile
@@ -24,6 +25,8 @@ __all__ = [
     "Permissions",
     "Style",
     "merge",
+    "read_attachments",
+    "read_portfolio",
     "read_zip_package",
     "zip_package",
 ]

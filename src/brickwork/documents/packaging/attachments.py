@@ -7,6 +7,7 @@ from brickwork.documents.packaging.archive import Package
 from brickwork.documents.packaging.library import library
 from brickwork.documents.packaging.manifest import MANIFEST, Entry, Files, Manifest, PackageFile, packed
 from brickwork.documents.packaging.names import checked_name, tamed_name, unused_name
+from brickwork.documents.packaging.sources import Content, Limits
 from brickwork.errors import DocumentUnreadableError, ManifestError, TooLargeError, ValidationError
 
 if TYPE_CHECKING:
@@ -45,9 +46,11 @@ def check_attachment(name: str, data: bytes, media_type: str, description: str) 
     return file.entry()
 
 
-def read_attachments(pdf: "pikepdf.Pdf", *, max_bytes: int = 1 << 30) -> dict[str, bytes]:
-    """The attached files by name. Names are made safe for a folder. Raises `TooLargeError`, `DocumentUnreadableError`."""
+def read_attachments(source: bytes, *, password: str | None = None, max_bytes: int = 1 << 30) -> dict[str, bytes]:
+    """The files attached to a PDF, by names that are safe in a folder; `max_bytes` is the sum of what is unpacked. Raises
+    `DocumentUnreadableError`, `DocumentPasswordError` and `TooLargeError`."""
     pikepdf = library()
+    pdf = Content.of(source).open(password, Limits())
     found: dict[str, bytes] = {}
     for name, specification in attached(pdf).items():
         embedded = specification.get("/EF") if isinstance(specification, pikepdf.Dictionary) else None
@@ -86,9 +89,10 @@ def make_portfolio(pdf: "pikepdf.Pdf", files: Files, properties: Mapping[str, st
     pdf.Root.PageMode = pikepdf.Name.UseAttachments
 
 
-def read_portfolio(pdf: "pikepdf.Pdf") -> Package:
-    """The files of a portfolio that has a manifest, checked; raises `ManifestError`."""
-    files = read_attachments(pdf)
+def read_portfolio(source: bytes, *, password: str | None = None, max_bytes: int = 1 << 30) -> Package:
+    """The files of a portfolio with a manifest, checked. Raises `ManifestError` where they are not what it lists,
+    `DocumentUnreadableError`, `DocumentPasswordError` and `TooLargeError`."""
+    files = read_attachments(source, password=password, max_bytes=max_bytes)
     if MANIFEST not in files:
         raise ManifestError(f"the document has no attachment {MANIFEST!r}")
     manifest = Manifest.from_json(files.pop(MANIFEST))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from brickwork.documents.packaging.drawing import Style, canvas_module
+from brickwork.documents.packaging.drawing import COVER_STYLE, Style, canvas_module
 from brickwork.documents.packaging.frames import Frame
 from brickwork.documents.packaging.labels import Label, read_labels, write_labels
 from brickwork.documents.packaging.library import library
@@ -26,7 +26,7 @@ class Cover:
     title: str
     subtitle: str = ""
     lines: tuple[str, ...] = attrs.field(default=(), converter=tuple)
-    style: Style = Style(size=12, margin=72)
+    style: Style = COVER_STYLE
 
     def draw(self, size: tuple[float, float] = _A4) -> bytes:
         """The sheet as a PDF of one page."""

@@ -58,6 +58,15 @@ class Style:
         return name
 
 
+#: What marks look like unless the caller says.
+NUMBER_STYLE, STAMP_STYLE, CONTENTS_STYLE, COVER_STYLE = (
+    Style(),
+    Style(size=12),
+    Style(size=11, margin=64),
+    Style(size=12, margin=72),
+)
+
+
 def canvas_module() -> Any:
     """reportlab's canvas; raises `MissingDependencyError`."""
     try:

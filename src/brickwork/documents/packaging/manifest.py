@@ -81,9 +81,7 @@ class PackageFile(BaseModel):
         guessed = self.media_type or mimetypes.guess_type(self.name)[0] or "application/octet-stream"
         digest = hashlib.sha256(self.data).hexdigest()
         try:
-            return Entry(
-                name=self.name, size=len(self.data), sha256=digest, media_type=guessed, description=self.description
-            )
+            return Entry(name=self.name, size=len(self.data), sha256=digest, media_type=guessed, description=self.description)
         except PydanticError:
             raise ValidationError(f"{self.name!r}: {guessed!r} is no media type", field="media_type") from None
 

@@ -1,4 +1,4 @@
-"""Copies pages of several files into one, with what the documents hold for them: outlines, links, labels, forms, layers, files."""
+"""Copies pages of several files into one, with what the documents hold for them: outlines, links, labels, forms, layers."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -59,16 +59,16 @@ class Assembly:
         metadata are those of the `main` file, else of the first."""
         detach(source, name, self.notes)
         labels, names = read_labels(source), named_destinations(source)
-        keep, kept, chosen = None, names, source.pages
+        keep, kept, chosen = None, names, list(source.pages)
         if pages is not None:
-            chosen = [source.pages[n] for n in sorted(set(pages))]
+            chosen = [chosen[n] for n in sorted(set(pages))]
             keep = {page.obj.objgen for page in chosen}
             kept = {n: value for n, value in names.items() if (page := target_page(value)) is None or page.objgen in keep}
         rename = self._renamed(kept)
         references = References(source, names, rename, keep)
         if (rename or keep is not None) and (removed := references.mend_links(chosen)):
             self._note("links_removed", name, f"{removed} links to pages that were left out are gone")
-        count = len(source.pages) if pages is None else len(pages)
+        count = len(chosen) if pages is None else len(pages)
         shown, main = references.mend_outline(), main or self._files == 0
         file = _File(source, name, pages, title, main, shown, kept, rename, count)
         self._labels.append([labels[n] for n in pages or range(count)] if labels else count)
@@ -97,7 +97,7 @@ class Assembly:
     def _copy_plain(self, file: _File) -> Any:
         """Append all pages of a file that has neither form fields nor layers; the first of them. `pages.append` lists all pages
         for each that it adds, so as long as nothing else has listed them, the page tree is written here."""
-        pages = list(file.source.pages)
+        pages = file.source.pages
         if self._listed:
             self.pdf.pages.extend(pages)
             return self.pdf.pages[self._count].obj
@@ -159,6 +159,7 @@ class Assembly:
             new = unused_name(name, self._attached)
             self._attached[new] = self._foreign(file.source, specification)
             if new != name:
+                self._attached[new].UF = library().String(new)
                 self._note("attachment_renamed", file.name, f"the attachment {name!r} is now {new!r}")
         associated = file.source.Root.get("/AF")
         if isinstance(associated, library().Array):
@@ -230,10 +231,17 @@ def detach(source: "pikepdf.Pdf", name: str, notes: list[Note]) -> None:
 
 
 def drop_signatures(source: "pikepdf.Pdf") -> int:
-    """Remove the values of signature fields, which no longer hold once the file is written anew; their number."""
-    signed = [field for field in source.acroform.fields if field.field_type == "/Sig" and field.value is not None]
+    """Remove signatures, which no longer hold once the file is written anew; what they show stays as a stamp. Their number."""
+    pikepdf, form = library(), source.acroform
+    signed = [field for field in form.fields if field.field_type == "/Sig" and field.value is not None]
+    shown = [annotation.obj for field in signed for annotation in form.get_annotations_for_field(field)]
     if signed:
-        source.acroform.disable_digital_signatures()
+        form.disable_digital_signatures()
+    for annotation in shown:
+        for key in ("/FT", "/V", "/T", "/Parent", "/Lock", "/SV"):
+            if key in annotation:
+                del annotation[key]
+        annotation.Subtype = pikepdf.Name.Stamp
     return len(signed)
 
 

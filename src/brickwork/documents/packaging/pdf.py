@@ -3,14 +3,22 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import IO, Any
+from typing import IO
 
 import attrs
 
 from brickwork.documents.packaging import steps
 from brickwork.documents.packaging.attachments import Relationship, check_attachment
 from brickwork.documents.packaging.contents import Cover
-from brickwork.documents.packaging.drawing import Position, Style, check_position, check_template
+from brickwork.documents.packaging.drawing import (
+    CONTENTS_STYLE,
+    NUMBER_STYLE,
+    STAMP_STYLE,
+    Position,
+    Style,
+    check_position,
+    check_template,
+)
 from brickwork.documents.packaging.manifest import Files
 from brickwork.documents.packaging.notes import Note
 from brickwork.documents.packaging.redaction import Area, Redaction
@@ -55,6 +63,8 @@ class Pdf:
     `DocumentPasswordError`, `TooLargeError`; a wrong argument raises `ValidationError`, at once where that can be known.
     """
 
+    _plan: _Plan
+
     def __init__(self, source: Source, *, password: str | None = None, title: str | None = None, limits: Limits | None = None):
         """A document. `password` opens an encrypted one; `title` is its bookmark's, where it is merged."""
         content = source._plan if isinstance(source, Pdf) else Content.of(source)
@@ -93,7 +103,7 @@ class Pdf:
             raise ValidationError("split needs selections of pages, or every= and a number from 1", field="split")
         if every is None:
             return [self.select(pages) for pages in selections]
-        built = self.build()
+        built = self._of(attrs.evolve(self._plan, encryption=None)).build()
         whole = Pdf._of(attrs.evolve(Pdf(built.data)._plan, encryption=self._plan.encryption))
         return [whole.select(f"{n}-{min(n + every - 1, built.pages)}") for n in range(1, built.pages + 1, every)]
 
@@ -106,26 +116,31 @@ class Pdf:
         position: Position = "bottom-center",
         start: int = 1,
         pages: str | None = None,
-        style: Style = Style(),
+        style: Style = NUMBER_STYLE,
     ) -> "Pdf":
         """Write a number on each page; `{page:06}` pads it with zeros (Bates numbers), `{label}` is the page's label. `{page}`
         counts the `pages` that are numbered, from `start`; `{pages}` is the number of the last of them."""
         check_position(position)
         check_template(template)
-        return self._then(
-            partial(steps.number, template=template, position=position, start=start, pages=pages, style=style)
-        )
+        return self._then(partial(steps.number, template=template, position=position, start=start, pages=pages, style=style))
 
     def stamp(
-        self, text: str, *, position: Position = "top-right", pages: str | None = None, style: Style = Style(size=12)
+        self, text: str, *, position: Position = "top-right", pages: str | None = None, style: Style = STAMP_STYLE
     ) -> "Pdf":
         """Write the same lines on pages."""
         check_position(position)
         return self._then(partial(steps.stamp, text=text, position=position, pages=pages, style=style))
 
     def watermark(
-        self, text: str, *, opacity: float = 0.15, angle: float = 45, color: str = "#000000", size: float = 120,
-        font: str = "Helvetica-Bold", pages: str | None = None,
+        self,
+        text: str,
+        *,
+        opacity: float = 0.15,
+        angle: float = 45,
+        color: str = "#000000",
+        size: float = 120,
+        font: str = "Helvetica-Bold",
+        pages: str | None = None,
     ) -> "Pdf":
         """Write one line across pages, as large as fits up to `size`."""
         style = Style(font=font, size=size, color=color, opacity=opacity)
@@ -135,7 +150,7 @@ class Pdf:
         """Lay the first page of another PDF (a letterhead, a stamp) over or under pages, fitted to them."""
         return self._then(partial(steps.overlay, part=_part(source), under=under, pages=pages))
 
-    def contents(self, title: str = "Contents", *, depth: int = 2, before: int = 1, style: Style = Style(size=11, margin=64)) -> "Pdf":
+    def contents(self, title: str = "Contents", *, depth: int = 2, before: int = 1, style: Style = CONTENTS_STYLE) -> "Pdf":
         """Put a table of contents before a page, from the outline down to `depth` levels, with links. The numbers that it tells
         are the pages' labels; a document without labels is labelled 1, 2, … and the contents i, ii, …"""
         return self._then(partial(steps.contents, title=title, depth=depth, before=before, style=style))
@@ -172,10 +187,19 @@ class Pdf:
 
     def portfolio(self, files: Files, properties: Mapping[str, str] | None = None) -> "Pdf":
         """Make the document the cover sheet of a portfolio: viewers show `files`, which are attached with a manifest."""
-        return self._then(partial(steps.portfolio, files=files if isinstance(files, Mapping) else list(files), properties=properties))
+        return self._then(
+            partial(steps.portfolio, files=files if isinstance(files, Mapping) else list(files), properties=properties)
+        )
 
-    def metadata(self, *, title: str | None = None, author: str | None = None, subject: str | None = None,
-                 keywords: str | None = None, language: str | None = None) -> "Pdf":
+    def metadata(
+        self,
+        *,
+        title: str | None = None,
+        author: str | None = None,
+        subject: str | None = None,
+        keywords: str | None = None,
+        language: str | None = None,
+    ) -> "Pdf":
         """Set what is given of the document's metadata."""
         values = {"title": title, "author": author, "subject": subject, "keywords": keywords, "language": language}
         return self._then(partial(steps.metadata, values={key: value for key, value in values.items() if value is not None}))
@@ -185,9 +209,7 @@ class Pdf:
         media, private data of programs, thumbnails, and attachments."""
         return self._then(steps.sanitize)
 
-    def encrypt(
-        self, *, user_password: str = "", owner_password: str, permissions: "Permissions | None" = None
-    ) -> "Pdf":
+    def encrypt(self, *, user_password: str = "", owner_password: str, permissions: "Permissions | None" = None) -> "Pdf":
         """Encrypt with AES-256 (ISO 32000-2, revision 6). Whoever opens it with the user password (which may be empty) has
         `permissions`, which viewers are asked to heed; the owner password gives all. Raises `ValidationError` where the owner
         password is empty or the user's. Encrypted files differ each time, by the random salts that they need."""

@@ -1,6 +1,7 @@
 """The finished file: the same bytes for the same document, encrypted where that is asked for."""
 
 import io
+import warnings
 from typing import Any
 
 import attrs
@@ -65,8 +66,8 @@ def serialize(pdf: Any, encryption: Encryption | None) -> bytes:
     pikepdf = library()
     out = io.BytesIO()
     packed = pikepdf.ObjectStreamMode.generate
-    if encryption is None:
-        pdf.save(out, object_stream_mode=packed, deterministic_id=True)
-    else:
-        pdf.save(out, object_stream_mode=packed, encryption=encryption.settings())
+    how = {"deterministic_id": True} if encryption is None else {"encryption": encryption.settings()}
+    with warnings.catch_warnings():  # a file may come with widgets that its form doesn't know; they stay as they are
+        warnings.simplefilter("ignore", pikepdf.exceptions.PageCopyWarning)
+        pdf.save(out, object_stream_mode=packed, **how)
     return out.getvalue()

@@ -4,7 +4,7 @@ import re
 
 from brickwork.errors import ValidationError
 
-_ITEM = re.compile(r"(?P<first>z|r?\d+)?(?P<dash>-)?(?P<last>z|r?\d+)?")
+_ITEM = re.compile(r"(?P<first>z|r?[0-9]{1,9})?(?P<dash>-)?(?P<last>z|r?[0-9]{1,9})?")
 
 
 def pages_of(selection: str | None, count: int) -> list[int]:

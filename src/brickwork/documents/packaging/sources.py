@@ -2,7 +2,6 @@
 
 import io
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Union
 
@@ -21,6 +20,8 @@ Source = Union[bytes, bytearray, memoryview, str, "os.PathLike[str]", IO[bytes],
 
 #: Levels of a page tree that are followed; real ones have three or four.
 _DEPTH = 64
+#: What a page may have from the page tree (ISO 32000-2, table 31).
+_INHERITED = ("/Resources", "/MediaBox", "/CropBox", "/Rotate")
 
 
 @attrs.frozen
@@ -41,7 +42,9 @@ class Content:
     name: str
 
     @classmethod
-    def of(cls, source: "bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes]", called: str = "document") -> "Content":
+    def of(
+        cls, source: "bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes]", called: str = "document"
+    ) -> "Content":
         """Take a source; a stream is read now, so that the value can be used again. `called` names one without a name."""
         if isinstance(source, bytes | bytearray | memoryview):
             return cls(bytes(source), called)
@@ -55,10 +58,10 @@ class Content:
         """The PDF, for changing in memory; raises `DocumentUnreadableError`, `DocumentPasswordError` and `TooLargeError`."""
         pikepdf = library()
         self._check_size(limits)
-        source = io.BytesIO(self.data) if isinstance(self.data, bytes) else self.data
         try:
-            pdf = pikepdf.open(source, password=password or "", inherit_page_attributes=False)
-            _check_pages(pdf, self.name, limits)
+            pdf = self._open(password, inherit=False)
+            if _check_pages(pdf, self.name, limits):
+                pdf = self._open(password, inherit=True)
         except pikepdf.PasswordError:
             told = "the password is wrong" if password else "it is encrypted and needs a password"
             raise DocumentPasswordError(f"{self.name}: {told}", field="password") from None
@@ -68,13 +71,18 @@ class Content:
             raise DocumentUnreadableError(f"{self.name} is not a PDF that can be read: {_reason(error)}") from None
         return pdf
 
+    def _open(self, password: str | None, *, inherit: bool) -> "pikepdf.Pdf":
+        source = io.BytesIO(self.data) if isinstance(self.data, bytes) else self.data
+        return library().open(source, password=password or "", inherit_page_attributes=inherit)  # type: ignore[no-any-return]
+
     def _check_size(self, limits: Limits) -> None:
-        if isinstance(self.data, bytes):
-            size = len(self.data)
-        else:
-            size = self.data.stat().st_size if self.data.is_file() else 0
+        size = len(self.data) if isinstance(self.data, bytes) else _size(self.data)
         if size > limits.bytes:
             raise TooLargeError(f"{self.name} has {size:,} bytes; {limits.bytes:,} are allowed")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _reason(error: Exception) -> str:
@@ -82,31 +90,25 @@ def _reason(error: Exception) -> str:
     return text.rpartition(": ")[2][:200]
 
 
-def _check_pages(pdf: "pikepdf.Pdf", name: str, limits: Limits) -> None:
-    """Walk the page tree before qpdf does, which would enumerate all of it."""
-    count = 0
-    for _ in _leaves(pdf, name):
-        count += 1
-        if count > limits.pages:
-            raise TooLargeError(f"{name} has more than {limits.pages:,} pages, which are allowed")
-    if not count:
-        raise DocumentUnreadableError(f"{name} has no pages")
-
-
-def _leaves(pdf: "pikepdf.Pdf", name: str) -> Iterator[None]:
+def _check_pages(pdf: "pikepdf.Pdf", name: str, limits: Limits) -> bool:
+    """Walk the page tree before the library does, which would list all of it. Whether pages inherit from it."""
     pikepdf = library()
-    seen = set()
+    seen, pages, inherits = set(), 0, False
     levels = [iter([pdf.Root.Pages])]
     while levels:
         node = next(levels[-1], None)
         if node is None:
             levels.pop()
-            continue
-        kids = node.get("/Kids") if isinstance(node, pikepdf.Dictionary) else None
-        if not isinstance(kids, pikepdf.Array):
-            yield None
-            continue
-        if node.objgen in seen or len(levels) > _DEPTH:
-            raise DocumentUnreadableError(f"{name}: its page tree goes round in a circle")
-        seen.add(node.objgen)
-        levels.append(iter(kids))
+        elif isinstance(node, pikepdf.Dictionary) and "/Kids" in node:
+            if node.objgen in seen or len(levels) > _DEPTH:
+                raise DocumentUnreadableError(f"{name}: its page tree goes round in a circle")
+            seen.add(node.objgen)
+            inherits = inherits or any(key in node for key in _INHERITED)
+            levels.append(iter(node.Kids))
+        else:
+            pages += 1
+            if pages > limits.pages:
+                raise TooLargeError(f"{name} has more than {limits.pages:,} pages, which are allowed")
+    if not pages:
+        raise DocumentUnreadableError(f"{name} has no pages")
+    return inherits

@@ -8,8 +8,9 @@ import attrs
 from brickwork.documents.packaging.frames import Box, Frame, moved
 from brickwork.documents.packaging.library import library
 from brickwork.documents.packaging.notes import Note
-from brickwork.documents.packaging.redaction.content import Redactor, touches
+from brickwork.documents.packaging.redaction.content import Redactor
 from brickwork.documents.packaging.redaction.finding import Pattern, as_pattern, find
+from brickwork.documents.packaging.redaction.ink import Ink, touches
 from brickwork.documents.packaging.redaction.leftovers import hidden_layers, patterns_of, remove_annotations, strip, sweep
 from brickwork.errors import RedactionError, ValidationError
 
@@ -151,7 +152,7 @@ class Redaction:
                 raise RedactionError(f"page {n + 1} can't be redacted: text would remain readable", field="targets")
 
 
-def _look(pdf: Any, content: Any, resources: Any) -> Any:
+def _look(pdf: Any, content: Any, resources: Any) -> Ink:
     redactor = Redactor(pdf, [])
     redactor.rewrite(content, resources)
     return redactor.ink

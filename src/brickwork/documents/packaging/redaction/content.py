@@ -1,7 +1,6 @@
 """Goes through content streams, knows where each glyph, image and path comes to lie, and writes them anew without what goes."""
 
 import copy
-from collections.abc import Iterable
 from typing import Any
 
 import attrs
@@ -10,37 +9,12 @@ from brickwork.documents.packaging.frames import IDENTITY, Box, Matrix, apply, i
 from brickwork.documents.packaging.library import library
 from brickwork.documents.packaging.redaction.fonts import UNSURE, Font, load_font
 from brickwork.documents.packaging.redaction.images import blacken
+from brickwork.documents.packaging.redaction.ink import Glyph, Ink, touches
 from brickwork.documents.packaging.redaction.paths import Path
 from brickwork.errors import TooLargeError
 
 #: Instructions that are read of one page with all forms in it, and levels of forms in forms.
 _INSTRUCTIONS, _DEPTH = 3_000_000, 20
-#: The share of a glyph (or of the area, if that is smaller) that has to lie in an area for the glyph to go.
-_SHARE = 0.2
-
-
-@attrs.frozen
-class Glyph:
-    """A glyph that is shown: its text ("" if unknown), its box, its baseline's start and direction, all in page coordinates."""
-
-    text: str
-    box: Box
-    x: float
-    y: float
-    along: tuple[float, float]
-    size: float
-
-
-@attrs.define
-class Ink:
-    """What was seen on a page and taken off it."""
-
-    glyphs: list[Glyph] = attrs.field(factory=list)
-    #: Texts that were removed, one for each run of glyphs.
-    removed: list[str] = attrs.field(factory=list)
-    #: Whether there is text whose places, or whose letters, aren't known.
-    unsure: bool = False
-    instructions: int = 0
 
 
 @attrs.define
@@ -53,19 +27,6 @@ class _State:
     stretch: float = 1.0
     leading: float = 0.0
     rise: float = 0.0
-
-
-def touches(box: Box, areas: Iterable[Box], share: float = _SHARE) -> bool:
-    """Whether enough of a box lies in one of the areas."""
-    left, bottom, right, top = box
-    for area in areas:
-        across = min(right, area[2]) - max(left, area[0])
-        up = min(top, area[3]) - max(bottom, area[1])
-        if across <= 0 or up <= 0:
-            continue
-        if across > share * min(right - left, area[2] - area[0]) and up > share * min(top - bottom, area[3] - area[1]):
-            return True
-    return False
 
 
 @attrs.define
@@ -224,6 +185,30 @@ class _Run:
                 changed, group = pikepdf.Dictionary(values), pikepdf.Dictionary(mask)
                 group.G, changed.SMask = new, group
                 self.out[-1] = self._make([pikepdf.Name(self._resource("/ExtGState", changed))], "gs")
+
+    def _paint_with(self, _: str, operands: Any, instruction: Any) -> None:
+        """A colour; where that is a tiling pattern, its tiles may lie anywhere, so they keep no text and no image."""
+        pikepdf = library()
+        self.out.append(instruction)
+        if not operands or not isinstance(operands[-1], pikepdf.Name):
+            return
+        pattern = self.resources.get("/Pattern", {}).get(str(operands[-1]))
+        if not isinstance(pattern, pikepdf.Stream):
+            return
+        kept, gone = [], False
+        for inner in pikepdf.parse_content_stream(pattern):
+            telling = isinstance(inner, pikepdf.ContentStreamInlineImage) or str(inner.operator) in {*_SHOWING, "Do"}
+            gone = gone or telling
+            kept += [] if telling else [inner]
+        if gone:
+            self.redactor.ink.unsure = True
+            if self.redactor.areas:
+                new = self.redactor.pdf.make_stream(pikepdf.unparse_content_stream(kept))
+                for key in set(pattern.keys()) - {"/Length", "/Filter", "/DecodeParms"}:
+                    new[key] = pattern[key]
+                new.Resources = pikepdf.Dictionary()
+                name = pikepdf.Name(self._resource("/Pattern", new))
+                self.out[-1] = self._make([*operands[:-1], name], str(instruction.operator))
 
     def _resource(self, kind: str, value: Any) -> str:
         pikepdf = library()
@@ -412,10 +397,12 @@ class _Run:
         return bool(members) and all(isinstance(g, pikepdf.Dictionary) and g.objgen in self.redactor.hidden for g in members)
 
 
+_SHOWING = ("Tj", "TJ", "'", '"')
 _HANDLERS = {
     **dict.fromkeys(("Tc", "Tw", "Tz", "TL", "Ts"), "_text_state"),
     **dict.fromkeys(("Td", "TD", "Tm", "T*"), "_move"),
-    **dict.fromkeys(("Tj", "TJ", "'", '"'), "_show"),
+    **dict.fromkeys(_SHOWING, "_show"),
+    **dict.fromkeys(("scn", "SCN"), "_paint_with"),
     **dict.fromkeys(("BMC", "BDC"), "_mark"),
     **{"q": "_save", "Q": "_restore", "cm": "_concatenate", "gs": "_graphics_state", "BT": "_begin_text", "ET": "_end_text"},
     **{"Tf": "_set_font", "Do": "_draw", "EMC": "_unmark", "DP": "_point"},

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from brickwork.documents.packaging.frames import Box
-from brickwork.documents.packaging.redaction.content import Glyph
+from brickwork.documents.packaging.redaction.ink import Glyph
 
 Pattern = re.Pattern[str]
 

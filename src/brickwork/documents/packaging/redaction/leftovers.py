@@ -54,9 +54,7 @@ def remove_annotations(pdf: Any, page: Any, going: Sequence[Any]) -> None:
     stay = []
     for annotation in page.obj.Annots:
         parent = annotation.get("/Parent") if annotation.get("/Subtype") == "/Popup" else annotation.get("/IRT")
-        if annotation.objgen not in identities and not (
-            isinstance(parent, pikepdf.Dictionary) and parent.objgen in identities
-        ):
+        if annotation.objgen not in identities and not (isinstance(parent, pikepdf.Dictionary) and parent.objgen in identities):
             stay.append(annotation)
     page.obj.Annots = pdf.make_indirect(pikepdf.Array(stay))
     for annotation in going:

@@ -1,5 +1,6 @@
 """Vector paths: which of their parts lie in an area and have to go."""
 
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import attrs
@@ -80,7 +81,7 @@ class Path:
 
 
 def _upright(points: list[tuple[float, float]]) -> bool:
-    return all(abs(a[0] - b[0]) < 0.01 or abs(a[1] - b[1]) < 0.01 for a, b in zip(points, points[1:], strict=False))
+    return all(abs(a[0] - b[0]) < 0.01 or abs(a[1] - b[1]) < 0.01 for a, b in pairwise(points))
 
 
 def _around(parts: list[_Part]) -> list[Any]:
