@@ -81,7 +81,13 @@ class Papers:
         """All of the file unpacked, as it would be searched for what must be gone."""
         with pikepdf.open(io.BytesIO(data)) as pdf:
             out = io.BytesIO()
-            pdf.save(out, qdf=True, object_stream_mode=pikepdf.ObjectStreamMode.disable)
+            pdf.save(
+                out,
+                qdf=True,
+                object_stream_mode=pikepdf.ObjectStreamMode.disable,
+                compress_streams=False,
+                stream_decode_level=pikepdf.StreamDecodeLevel.specialized,
+            )
             strings = [str(value).encode() for item in pdf.objects for value in _strings(item)]
             return out.getvalue() + b"\n".join(strings)
 

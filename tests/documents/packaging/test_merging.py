@@ -94,7 +94,9 @@ def test_links_between_pages_go_on_to_lead_there(papers: Any) -> None:
     def change(pdf: pikepdf.Pdf) -> None:
         for n, page in enumerate(pdf.pages):
             goal = Array([pdf.pages[(n + 1) % 3].obj, Name.Fit])
-            page.obj.Annots = Array([pdf.make_indirect(Dictionary(Type=Name.Annot, Subtype=Name.Link, Rect=[0, 0, 9, 9], Dest=goal))])
+            page.obj.Annots = Array(
+                [pdf.make_indirect(Dictionary(Type=Name.Annot, Subtype=Name.Link, Rect=[0, 0, 9, 9], Dest=goal))]
+            )
 
     data = merge([papers.changed(papers.make(), change)] * 2).save()
     pdf = papers.check(data)

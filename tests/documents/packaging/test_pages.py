@@ -33,7 +33,9 @@ def test_selections(selection: str, pages: list[int]) -> None:
     assert [page + 1 for page in pages_of(selection, 10)] == pages
 
 
-@pytest.mark.parametrize("selection", ["", "0", "11", "r11", "a", "1-2-3", "1;2", "-", "1-z:third", "1:even", ",", "1,,2", "-1-3", "１"])
+@pytest.mark.parametrize(
+    "selection", ["", "0", "11", "r11", "a", "1-2-3", "1;2", "-", "1-z:third", "1:even", ",", "1,,2", "-1-3", "１"]
+)
 def test_wrong_selections(selection: str) -> None:
     with pytest.raises(ValidationError, match="pages "):
         pages_of(selection, 10)
@@ -177,7 +179,9 @@ def test_contents_tell_the_pages_and_lead_there(papers: Any) -> None:
 
 def test_long_contents_go_over_pages_and_long_titles_over_lines(papers: Any) -> None:
     titles = [f"{n}. " + "a title that goes on and on " * (1 + n % 5) for n in range(60)]
-    data = merge([Pdf(papers.make([f"text {n}"], bookmarks=False), title=title) for n, title in enumerate(titles)]).contents().save()
+    data = (
+        merge([Pdf(papers.make([f"text {n}"], bookmarks=False), title=title) for n, title in enumerate(titles)]).contents().save()
+    )
     pdf = papers.check(data)
     before = len(pdf.pages) - 60
     assert before > 2

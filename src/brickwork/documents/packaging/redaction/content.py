@@ -51,7 +51,10 @@ class Redactor:
             if self.ink.instructions > _INSTRUCTIONS:
                 raise TooLargeError(f"a page has more than {_INSTRUCTIONS:,} drawing instructions")
             run.take(instruction)
-        return bytes(pikepdf.unparse_content_stream(run.finish()))
+        kept = run.finish()
+        if self.areas or self.hidden:
+            _prune(resources, kept)
+        return bytes(pikepdf.unparse_content_stream(kept))
 
     def font(self, dictionary: Any) -> Font:
         """A font, read once."""
@@ -71,16 +74,16 @@ class Redactor:
         matrix = form.get("/Matrix")
         inner = times(_matrix(matrix) if matrix is not None else IDENTITY, ctm)
         changes = bool(self.hidden) or touches(moved(inner, _box(form.BBox)), self.areas, share=0)
-        if self.areas and not changes:
-            return form  # nothing shows outside its box
         own = form.get("/Resources")
+        if self.areas and not changes and isinstance(own, pikepdf.Dictionary):
+            return form  # nothing shows outside its box
         copied = pikepdf.Dictionary(own if isinstance(own, pikepdf.Dictionary) else resources)
         self._inside.append(form.objgen)
         try:
             content = self.rewrite(form, copied, inner)
         finally:
             self._inside.pop()
-        if not changes:
+        if not self.areas and not self.hidden:
             return form
         new = self.pdf.make_stream(content)
         for key in ("/Type", "/Subtype", "/FormType", "/BBox", "/Matrix", "/Group"):
@@ -88,6 +91,15 @@ class Redactor:
                 new[key] = form[key]
         new.Resources = copied
         return new
+
+
+def _prune(resources: Any, instructions: list[Any]) -> None:
+    """Keep of the resources what the content names: what was taken out of it would else stay in the file."""
+    pikepdf = library()
+    named = {str(value) for i in instructions for value in getattr(i, "operands", ()) if isinstance(value, pikepdf.Name)}
+    for kind in ("/XObject", "/Font", "/Pattern", "/ExtGState", "/Properties"):
+        if isinstance(entries := resources.get(kind), pikepdf.Dictionary):
+            resources[kind] = pikepdf.Dictionary({name: value for name, value in entries.items() if name in named})
 
 
 def _box(values: Any) -> Box:
@@ -306,7 +318,7 @@ class _Run:
                 continue
             for code in codes:
                 advance = (code.width * state.size + state.char_space + (state.word_space if code.space else 0)) * state.stretch
-                if self._glyph_goes(code.text, code.width):
+                if self._glyph_goes(code.text, code.width, advance):
                     changed, removed = True, removed + code.text
                     unit = state.size * state.stretch
                     gap = (gap or 0.0) - (advance * 1000 / unit if unit else 0.0)
@@ -328,7 +340,7 @@ class _Run:
     def _advance(self, x: float) -> None:
         self.text = times((1, 0, 0, 1, x, 0), self.text)
 
-    def _glyph_goes(self, text: str, width: float) -> bool:
+    def _glyph_goes(self, text: str, width: float, advance: float) -> bool:
         state, font = self.state, self.state.font
         matrix = times(self.text, state.ctm)
         wide, size = width * state.size * state.stretch, state.size
@@ -337,7 +349,7 @@ class _Run:
         x, y = apply(matrix, 0, state.rise)
         scale = max((matrix[0] ** 2 + matrix[1] ** 2) ** 0.5, 1e-9)
         along = (matrix[0] / scale, matrix[1] / scale)
-        self.redactor.ink.glyphs.append(Glyph(text, box, x, y, along, abs(size) * scale))
+        self.redactor.ink.glyphs.append(Glyph(text, box, x, y, along, abs(size) * scale, advance * scale))
         return self._hidden or touches(box, self.redactor.areas)
 
     # -- images and forms --------------------------------------------------------------------------------------------------

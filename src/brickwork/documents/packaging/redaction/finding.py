@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import attrs
 
@@ -10,6 +11,9 @@ from brickwork.documents.packaging.frames import Box
 from brickwork.documents.packaging.redaction.ink import Glyph
 
 Pattern = re.Pattern[str]
+
+#: The room between two glyphs, in ems, that a reader takes for a space.
+_SPACE = 0.18
 
 
 def as_pattern(target: "str | Pattern") -> Pattern:
@@ -81,38 +85,45 @@ def _lines(glyphs: Sequence[Glyph]) -> list[list[Glyph]]:
 def _joined(lines: Iterable[Sequence[Glyph]]) -> _Text:
     out = _Text()
     for line in lines:
-        before: Glyph | None = None
-        for glyph in line:
-            if before is not None and _apart(before, glyph):
+        room = _word_space(line)
+        for before, glyph in zip([None, *line], line, strict=False):
+            if before is not None and _apart(before, glyph, room):
                 out.add(" ", None)
             out.add(unicodedata.normalize("NFKC", glyph.text), glyph)
-            before = glyph
         out.add("\n", None)
     return out
 
 
 def _streamed(glyphs: Sequence[Glyph]) -> _Text:
     out = _Text()
-    before: Glyph | None = None
-    for glyph in glyphs:
+    for before, glyph in zip([None, *glyphs], glyphs, strict=False):
         if before is not None:
             if abs(_place(before)[1] - _place(glyph)[1]) > 0.35 * before.size:
                 out.add("\n", None)
-            elif _apart(before, glyph):
+            elif _apart(before, glyph, _SPACE):
                 out.add(" ", None)
         out.add(unicodedata.normalize("NFKC", glyph.text), glyph)
-        before = glyph
     return out
 
 
-def _apart(before: Glyph, glyph: Glyph) -> bool:
+def _gap(before: Glyph, glyph: Glyph) -> float:
+    """The room between two glyphs, in ems."""
+    return (_place(glyph)[0] - _place(before)[0] - before.advance) / max(before.size, 1e-6)
+
+
+def _word_space(line: Sequence[Glyph]) -> float:
+    """The room, in ems, that counts as a space; more in a line whose letters are all set apart."""
+    gaps = sorted(_gap(before, glyph) for before, glyph in pairwise(line))
+    usual = gaps[len(gaps) // 2] if len(gaps) > 3 else 0.0
+    return max(_SPACE, usual * 1.6)
+
+
+def _apart(before: Glyph, glyph: Glyph, room: float) -> bool:
     """Whether there is room for a space between two glyphs of a line."""
     if before.text.isspace() or glyph.text.isspace():
         return False
-    dx, dy = before.along
-    width = (before.box[2] - before.box[0]) * abs(dx) + (before.box[3] - before.box[1]) * abs(dy)
-    gap = _place(glyph)[0] - _place(before)[0] - width
-    return gap > 0.18 * before.size or gap < -2 * before.size
+    gap = _gap(before, glyph)
+    return gap > room or gap < -2
 
 
 def _boxes(glyphs: Sequence[Glyph]) -> Iterable[Box]:

@@ -12,7 +12,7 @@ _SHARE = 0.2
 
 @attrs.frozen
 class Glyph:
-    """A glyph that is shown: its text ("" if unknown), its box, its baseline's start and direction, all in page coordinates."""
+    """A glyph that is shown: its text ("" if unknown), its box, its baseline's start and direction, in page coordinates."""
 
     text: str
     box: Box
@@ -20,6 +20,8 @@ class Glyph:
     y: float
     along: tuple[float, float]
     size: float
+    #: How far the next glyph is set, with the spacing that the text has throughout.
+    advance: float
 
 
 @attrs.define
