@@ -102,6 +102,6 @@ def _strings(item: Any) -> list[Any]:
     return []
 
 
-@pytest.fixture()
+@pytest.fixture
 def papers() -> Papers:
     return Papers()

@@ -1,4 +1,4 @@
-"""ZIP packages, portfolios and attachments: what goes in comes out, the same bytes each time, and nothing leads out of a folder."""
+"""ZIP packages, portfolios and attachments: what goes in comes out, the same bytes each time, nothing leads out of a folder."""
 
 import io
 import json

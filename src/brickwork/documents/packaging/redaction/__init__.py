@@ -8,10 +8,10 @@ import attrs
 from brickwork.documents.packaging.frames import Box, Frame, moved
 from brickwork.documents.packaging.library import library
 from brickwork.documents.packaging.notes import Note
-from brickwork.documents.packaging.redaction.content import Redactor
 from brickwork.documents.packaging.redaction.finding import Pattern, as_pattern, find
 from brickwork.documents.packaging.redaction.ink import Ink, touches
 from brickwork.documents.packaging.redaction.leftovers import hidden_layers, patterns_of, remove_annotations, strip, sweep
+from brickwork.documents.packaging.redaction.redactor import Redactor
 from brickwork.errors import RedactionError, ValidationError
 
 

@@ -1,20 +1,19 @@
 """Goes through content streams, knows where each glyph, image and path comes to lie, and writes them anew without what goes."""
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from brickwork.documents.packaging.frames import IDENTITY, Box, Matrix, apply, inverse, moved, times
+from brickwork.documents.packaging.frames import IDENTITY, Matrix, apply, inverse, moved, times
 from brickwork.documents.packaging.library import library
-from brickwork.documents.packaging.redaction.fonts import UNSURE, Font, load_font
+from brickwork.documents.packaging.redaction.fonts import UNSURE, Font
 from brickwork.documents.packaging.redaction.images import blacken
-from brickwork.documents.packaging.redaction.ink import Glyph, Ink, touches
+from brickwork.documents.packaging.redaction.ink import Glyph, touches
 from brickwork.documents.packaging.redaction.paths import Path
-from brickwork.errors import TooLargeError
 
-#: Instructions that are read of one page with all forms in it, and levels of forms in forms.
-_INSTRUCTIONS, _DEPTH = 3_000_000, 20
+if TYPE_CHECKING:
+    from brickwork.documents.packaging.redaction.redactor import Redactor
 
 
 @attrs.define
@@ -29,92 +28,15 @@ class _State:
     rise: float = 0.0
 
 
-@attrs.define
-class Redactor:
-    """Reads the content of one page and what it draws. With `areas` (in page coordinates) or `hidden` layers, `rewrite` gives
-    the instructions without what lies there; without, it only looks."""
-
-    pdf: Any
-    areas: list[Box]
-    #: Layers whose content goes, by the identity of their objects.
-    hidden: set[tuple[int, int]] = attrs.field(factory=set)
-    ink: Ink = attrs.field(factory=Ink)
-    _fonts: dict[tuple[int, int], Font] = attrs.field(factory=dict)
-    _inside: list[tuple[int, int]] = attrs.field(factory=list)
-
-    def rewrite(self, stream: Any, resources: Any, ctm: Matrix = IDENTITY) -> bytes:
-        """The content of a page or form, rewritten; `resources` get what the new content needs and are the caller's own."""
-        pikepdf = library()
-        run = _Run(self, resources, ctm)
-        for instruction in pikepdf.parse_content_stream(stream):
-            self.ink.instructions += 1
-            if self.ink.instructions > _INSTRUCTIONS:
-                raise TooLargeError(f"a page has more than {_INSTRUCTIONS:,} drawing instructions")
-            run.take(instruction)
-        kept = run.finish()
-        if self.areas or self.hidden:
-            _prune(resources, kept)
-        return bytes(pikepdf.unparse_content_stream(kept))
-
-    def font(self, dictionary: Any) -> Font:
-        """A font, read once."""
-        if not isinstance(dictionary, library().Dictionary):
-            return UNSURE
-        if not dictionary.is_indirect:
-            return load_font(dictionary)
-        if dictionary.objgen not in self._fonts:
-            self._fonts[dictionary.objgen] = load_font(dictionary)
-        return self._fonts[dictionary.objgen]
-
-    def form(self, form: Any, ctm: Matrix, resources: Any) -> Any | None:
-        """A form XObject without what lies in the areas: itself if nothing does, a copy, or None where it draws itself."""
-        pikepdf = library()
-        if form.objgen in self._inside or len(self._inside) >= _DEPTH:
-            return None
-        matrix = form.get("/Matrix")
-        inner = times(_matrix(matrix) if matrix is not None else IDENTITY, ctm)
-        changes = bool(self.hidden) or touches(moved(inner, _box(form.BBox)), self.areas, share=0)
-        own = form.get("/Resources")
-        if self.areas and not changes and isinstance(own, pikepdf.Dictionary):
-            return form  # nothing shows outside its box
-        copied = pikepdf.Dictionary(own if isinstance(own, pikepdf.Dictionary) else resources)
-        self._inside.append(form.objgen)
-        try:
-            content = self.rewrite(form, copied, inner)
-        finally:
-            self._inside.pop()
-        if not self.areas and not self.hidden:
-            return form
-        new = self.pdf.make_stream(content)
-        for key in ("/Type", "/Subtype", "/FormType", "/BBox", "/Matrix", "/Group"):
-            if key in form:
-                new[key] = form[key]
-        new.Resources = copied
-        return new
-
-
-def _prune(resources: Any, instructions: list[Any]) -> None:
-    """Keep of the resources what the content names: what was taken out of it would else stay in the file."""
-    pikepdf = library()
-    named = {str(value) for i in instructions for value in getattr(i, "operands", ()) if isinstance(value, pikepdf.Name)}
-    for kind in ("/XObject", "/Font", "/Pattern", "/ExtGState", "/Properties"):
-        if isinstance(entries := resources.get(kind), pikepdf.Dictionary):
-            resources[kind] = pikepdf.Dictionary({name: value for name, value in entries.items() if name in named})
-
-
-def _box(values: Any) -> Box:
-    x, y, z, w = (float(value) for value in values)
-    return min(x, z), min(y, w), max(x, z), max(y, w)
-
-
-def _matrix(values: Any) -> Matrix:
+def matrix_of(values: Any) -> Matrix:
+    """Six numbers of a PDF."""
     return tuple(float(value) for value in values)  # type: ignore[return-value]
 
 
-class _Run:
+class Run:
     """One pass over one content stream."""
 
-    def __init__(self, redactor: Redactor, resources: Any, ctm: Matrix) -> None:
+    def __init__(self, redactor: "Redactor", resources: Any, ctm: Matrix) -> None:
         self.redactor, self.resources = redactor, resources
         self.state, self.saved = _State(ctm), list[_State]()
         self.text: Matrix = IDENTITY
@@ -178,7 +100,7 @@ class _Run:
             self.out.append(instruction)
 
     def _concatenate(self, _: str, operands: Any, instruction: Any) -> None:
-        self.state.ctm = times(_matrix(operands), self.state.ctm)
+        self.state.ctm = times(matrix_of(operands), self.state.ctm)
         self.out.append(instruction)
 
     def _graphics_state(self, _: str, operands: Any, instruction: Any) -> None:
@@ -263,7 +185,7 @@ class _Run:
 
     def _move(self, operator: str, operands: Any, instruction: Any) -> None:
         if operator == "Tm":
-            self.line = _matrix(operands)
+            self.line = matrix_of(operands)
         elif operator == "T*":
             self._next_line(0, -self.state.leading)
         else:
