@@ -23,8 +23,8 @@ from brickwork.documents.packaging.manifest import Files
 from brickwork.documents.packaging.notes import Note
 from brickwork.documents.packaging.redaction import Area, Redaction
 from brickwork.documents.packaging.saving import Encryption, Permissions, serialize
-from brickwork.documents.packaging.sources import Content, Limits, Source
-from brickwork.errors import ValidationError
+from brickwork.documents.packaging.sources import Content, Limits, Source, damage, reason
+from brickwork.errors import DocumentUnreadableError, ValidationError
 
 Step = Callable[[steps.Work], None]
 
@@ -219,8 +219,14 @@ class Pdf:
 
     def build(self) -> Built:
         """Do all steps. The same input gives the same bytes, unless it is encrypted."""
-        work = self._plan.run()
-        return Built(serialize(work.pdf, self._plan.encryption), len(work.pdf.pages), tuple(work.notes))
+        try:
+            work = self._plan.run()
+            data = serialize(work.pdf, self._plan.encryption)
+            pages = len(work.pdf.pages)
+            work.check(data, self._plan.encryption)
+        except damage() as error:
+            raise DocumentUnreadableError(f"a document is damaged beyond what can be worked with: {reason(error)}") from error
+        return Built(data, pages, tuple(work.notes))
 
     def save(self) -> bytes:
         """The document's bytes."""

@@ -73,7 +73,7 @@ class References:
     rename: dict[Named, str]
     keep: set[tuple[int, int]] | None = None
     _seen: set[tuple[int, int]] = attrs.field(factory=set, init=False)
-    #: Whether a circle was found: from then on every level is linked anew.
+    #: Whether a circle was found, or what is no entry: from then on every level is linked anew.
     _cut: bool = attrs.field(default=False, init=False)
 
     def mend_links(self, pages: "Iterable[pikepdf.Page]") -> int:
@@ -149,6 +149,7 @@ class References:
             self._seen.add(identity)
             yield item
             item = item.get("/Next")
+        self._cut = self._cut or item is not None
 
     def _holds(self, holder: Any) -> bool:
         """Rename the destination of an annotation or outline entry; whether it leads to a page that stays, or elsewhere."""

@@ -24,6 +24,12 @@ _DEPTH = 64
 _INHERITED = ("/Resources", "/MediaBox", "/CropBox", "/Rotate")
 
 
+def damage() -> tuple[type[Exception], ...]:
+    """What the library and Python raise where a document isn't built as the standard says."""
+    python = (OSError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+    return (library().PikepdfError, *python)
+
+
 @attrs.frozen
 class Limits:
     """What is read at most of each file. A file over a limit is refused with `TooLargeError`."""
@@ -56,19 +62,18 @@ class Content:
 
     def open(self, password: str | None, limits: Limits) -> "pikepdf.Pdf":
         """The PDF, for changing in memory; raises `DocumentUnreadableError`, `DocumentPasswordError` and `TooLargeError`."""
-        pikepdf = library()
         self._check_size(limits)
         try:
             pdf = self._open(password, inherit=False)
             if _check_pages(pdf, self.name, limits):
                 pdf = self._open(password, inherit=True)
-        except pikepdf.PasswordError:
+        except library().PasswordError:
             told = "the password is wrong" if password else "it is encrypted and needs a password"
             raise DocumentPasswordError(f"{self.name}: {told}", field="password") from None
         except FileNotFoundError:
             raise DocumentUnreadableError(f"{self.name}: there is no such file") from None
-        except (pikepdf.PdfError, OSError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-            raise DocumentUnreadableError(f"{self.name} is not a PDF that can be read: {_reason(error)}") from None
+        except damage() as error:
+            raise DocumentUnreadableError(f"{self.name} is not a PDF that can be read: {reason(error)}") from error
         return pdf
 
     def _open(self, password: str | None, *, inherit: bool) -> "pikepdf.Pdf":
@@ -85,7 +90,8 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else 0
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What a library says of damage, in short."""
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     return text.rpartition(": ")[2][:200]
 

@@ -1,5 +1,6 @@
 """What the steps of a `Pdf` do to the document in the works."""
 
+import io
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,10 @@ from brickwork.documents.packaging.manifest import Entry, Files
 from brickwork.documents.packaging.merging import Assembly, drop_signatures
 from brickwork.documents.packaging.notes import Note
 from brickwork.documents.packaging.redaction import Redaction
+from brickwork.documents.packaging.saving import Encryption
 from brickwork.documents.packaging.selection import pages_of
 from brickwork.documents.packaging.sources import Content, Limits
-from brickwork.errors import ValidationError
+from brickwork.errors import DocumentUnreadableError, ValidationError
 
 if TYPE_CHECKING:
     from brickwork.documents.packaging.pdf import _Plan
@@ -36,6 +38,19 @@ class Work:
     pdf: Any
     name: str
     notes: list[Note] = attrs.field(factory=list)
+    #: The files that it was made of.
+    opened: list[Any] = attrs.field(factory=list)
+
+    def check(self, data: bytes, encryption: Encryption | None) -> None:
+        """Read the finished document again if one of its files had to be repaired; raises `DocumentUnreadableError`."""
+        repaired = [warning for pdf in self.opened for warning in pdf.get_warnings()]
+        if not repaired:
+            return
+        self.notes.append(Note("repaired", self.name, f"a file was damaged and repaired: {repaired[0].rpartition(': ')[2]}"))
+        password = encryption.owner_password if encryption else ""
+        problems = library().open(io.BytesIO(data), password=password).check_pdf_syntax()
+        if problems:
+            raise DocumentUnreadableError(f"a document is damaged beyond repair: {problems[0].rpartition(': ')[2]}")
 
     def pages(self, selection: str | None) -> list[int]:
         """The numbers (from 0) of the pages that a step is for."""
@@ -56,6 +71,7 @@ class Part:
         if not isinstance(self.content, Content):
             return self.content.run()
         work = Work(self.content.open(self.password, self.limits), self.content.name)
+        work.opened.append(work.pdf)
         if work.pdf.is_encrypted:
             work.notes.append(Note("encryption_removed", work.name, "it was encrypted; the result is only if encrypt() says so"))
         return work
@@ -76,12 +92,14 @@ def gathered(parts: Sequence[Part], bookmarks: bool) -> Work:
             work.notes.append(Note("signature_lost", work.name, told))
         return work
     notes: list[Note] = []
+    opened: list[Any] = []
     assembly = Assembly(notes)
     for part in parts:
         work = part.open()
         notes += work.notes
+        opened += work.opened
         assembly.add(work.pdf, work.name, title=part.bookmark(work) if bookmarks else None)
-    return Work(assembly.finish(), "document", notes)
+    return Work(assembly.finish(), "document", notes, opened)
 
 
 # -- which pages ------------------------------------------------------------------------------------------------------------
@@ -160,6 +178,7 @@ def overlay(work: Work, part: Part, under: bool, pages: str | None) -> None:
     """Lay the first page of another PDF over or under pages."""
     other = part.open()
     work.notes += other.notes
+    work.opened += other.opened
     form = work.pdf.copy_foreign(other.pdf.make_indirect(other.pdf.pages[0].as_form_xobject()))
     for n in work.pages(pages):
         page = work.pdf.pages[n]
@@ -189,6 +208,7 @@ def cover(work: Work, cover: Cover | Part) -> None:
     if labels:
         write_labels(work.pdf, [*(Label(n + 1, None, "Cover") for n in range(sheets)), *labels])
     work.notes += front.notes
+    work.opened += front.opened
 
 
 def redact(work: Work, redaction: Redaction) -> None:

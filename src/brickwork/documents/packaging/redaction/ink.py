@@ -34,6 +34,7 @@ class Ink:
     #: Whether there is text whose places, or whose letters, aren't known.
     unsure: bool = False
     instructions: int = 0
+    streams: int = 0
 
 
 def touches(box: Box, areas: Iterable[Box], share: float = _SHARE) -> bool:

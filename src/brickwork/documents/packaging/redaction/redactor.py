@@ -11,8 +11,8 @@ from brickwork.documents.packaging.redaction.fonts import UNSURE, Font, load_fon
 from brickwork.documents.packaging.redaction.ink import Ink, touches
 from brickwork.errors import TooLargeError
 
-#: Instructions that are read of one page with all forms in it, and levels of forms in forms.
-_INSTRUCTIONS, _DEPTH = 3_000_000, 20
+#: What is read of one page: drawing instructions with those of all forms in it, forms, and levels of forms in forms.
+_INSTRUCTIONS, _FORMS, _DEPTH = 2_000_000, 20_000, 20
 
 
 @attrs.define
@@ -32,6 +32,9 @@ class Redactor:
         """The content of a page or form, rewritten; `resources` get what the new content needs and are the caller's own."""
         pikepdf = library()
         run = Run(self, resources, ctm)
+        self.ink.streams += 1
+        if self.ink.streams > _FORMS:
+            raise TooLargeError(f"a page draws more than {_FORMS:,} forms")
         for instruction in pikepdf.parse_content_stream(stream):
             self.ink.instructions += 1
             if self.ink.instructions > _INSTRUCTIONS:
