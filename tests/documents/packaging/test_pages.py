@@ -56,6 +56,31 @@ def test_select_reorder_drop_and_split(papers: Any) -> None:
     assert [text.split() for text in papers.texts(twice)] == [["1", "n1"], ["1", "n2"]]
 
 
+def test_what_only_other_pages_had_is_left_out(papers: Any) -> None:
+    def share(pdf: pikepdf.Pdf) -> None:
+        image = pikepdf.Stream(pdf, bytes(range(100)))
+        image.Subtype, image.ColorSpace, image.Width, image.Height, image.BitsPerComponent = (
+            Name.Image,
+            Name.DeviceGray,
+            10,
+            10,
+            8,
+        )
+        resources = pdf.pages[0].obj.Resources
+        resources.XObject = Dictionary(Im=image)
+        for page in pdf.pages:
+            page.obj.Resources = pdf.make_indirect(resources)
+        pdf.pages[1].contents_add(b" q 50 0 0 50 100 100 cm /Im Do Q")
+
+    shared = papers.changed(papers.make(["one", "two"]), share)
+    assert bytes(range(20, 90)) in papers.raw(Pdf(shared).select("2").save())
+    data = Pdf(shared).select("1").save()
+    papers.check(data)
+    assert bytes(range(20, 90)) not in papers.raw(data)
+    assert b"two" not in papers.raw(data)
+    assert papers.texts(data) == ["one"]
+
+
 def test_bookmarks_follow_their_pages(papers: Any) -> None:
     data = merge([Pdf(papers.make(["a", "b", "c"]), title="A"), Pdf(papers.make(["d"]), title="B")]).select("4,3").save()
     papers.check(data)

@@ -127,9 +127,12 @@ def reorder(work: Work, order: tuple[int, ...]) -> None:
 
 
 def _keep(work: Work, pages: list[int]) -> None:
+    whole = set(pages) == set(range(len(work.pdf.pages)))
     assembly = Assembly(work.notes)
     assembly.add(work.pdf, work.name, pages=pages)
     work.pdf = assembly.finish()
+    if not whole:  # pages often share a list of images and fonts, which would bring along those of the pages that go
+        work.pdf.remove_unreferenced_resources()
 
 
 def rotate(work: Work, angle: int, pages: str | None) -> None:
