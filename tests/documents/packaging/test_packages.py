@@ -175,6 +175,11 @@ def test_attachments(papers: Any) -> None:
         Pdf(data).attach("invoice.xml", b"").save()
 
 
+def test_a_relationship_that_the_standard_does_not_know(papers: Any) -> None:
+    with pytest.raises(ValidationError, match="relationship 'Friend'"):
+        Pdf(papers.make()).attach("a", b"", relationship="Friend")  # type: ignore[arg-type]
+
+
 def test_attachments_of_strangers_have_names_that_stay_in_a_folder(papers: Any) -> None:
     def attack(pdf: Any) -> None:
         import pikepdf

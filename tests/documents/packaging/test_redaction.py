@@ -467,6 +467,44 @@ def test_what_tells_the_text_beside_the_pages_goes_as_well(papers: Any) -> None:
     assert b"Okafor" not in pdf.Root.Metadata.read_bytes()
 
 
+def test_names_of_destinations(papers: Any) -> None:
+    def name(pdf: pikepdf.Pdf) -> None:
+        goal = Array([pdf.pages[0].obj, Name.Fit])
+        pdf.Root.Dests = pdf.make_indirect(Dictionary(Okafor=goal, Other=goal))
+        tree = pikepdf.NameTree.new(pdf)
+        for key in ("a", "okafor", "z"):
+            tree[key] = goal
+        pdf.Root.Names = Dictionary(Dests=tree.obj)
+        links = [Dictionary(Subtype=Name.Link, Rect=[0, 0, 9, 9], Dest=dest) for dest in (Name.Okafor, String("okafor"))]
+        pdf.pages[0].obj.Annots = Array([pdf.make_indirect(link) for link in links])
+
+    data = Pdf(papers.changed(drawn(lambda c: c.drawString(72, 700, LINE)), name)).redact("okafor").save()
+    pdf = papers.check(data)
+    gone(papers, data, "Okafor", "okafor")
+    assert set(pdf.Root.Dests.keys()) == {"/Other"}
+    assert len(pikepdf.NameTree(pdf.Root.Names.Dests)) == 3
+
+
+def test_soft_masks(papers: Any) -> None:
+    def mask(pdf: pikepdf.Pdf) -> None:
+        group = pdf.make_stream(
+            b"1 g BT /F1 12 Tf 72 700 Td (see secret here) Tj ET",
+            Type=Name.XObject,
+            Subtype=Name.Form,
+            BBox=[0, 0, 600, 800],
+            Group=Dictionary(S=Name.Transparency, CS=Name.DeviceGray),
+        )
+        group.Resources = Dictionary(Font=pdf.pages[0].obj.Resources.Font)
+        state = Dictionary(SMask=Dictionary(S=Name.Luminosity, G=group))
+        pdf.pages[0].obj.Resources.ExtGState = Dictionary(G1=state)
+
+    data = Pdf(papers.changed(written(b"/G1 gs 0 0 600 800 re f"), mask)).redact("secret").save()
+    papers.check(data)
+    raw = papers.raw(data)
+    assert b"secret" not in raw
+    assert b"(see )" in raw
+
+
 def test_a_heading_that_an_area_takes_goes_from_the_outline(papers: Any) -> None:
     def draw(canvas: Canvas) -> None:
         canvas.bookmarkPage("here")

@@ -1,7 +1,7 @@
 """Files attached to a PDF (ISO 32000-2, 7.11.4) and portfolios (12.3.5): a PDF that shows its attachments as its content."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from brickwork.documents.packaging.archive import Package
 from brickwork.documents.packaging.library import library
@@ -40,8 +40,11 @@ def attach(pdf: "pikepdf.Pdf", entry: Entry, data: bytes, relationship: Relation
     )
 
 
-def check_attachment(name: str, data: bytes, media_type: str, description: str) -> Entry:
+def check_attachment(name: str, data: bytes, media_type: str, description: str, relationship: str) -> Entry:
     """What is to be attached, with a safe name; raises `ValidationError`."""
+    if relationship not in get_args(Relationship):
+        known = ", ".join(get_args(Relationship))
+        raise ValidationError(f"relationship {relationship!r} is none of {known}", field="relationship")
     file = PackageFile(name=checked_name(name, folders=False), data=data, media_type=media_type, description=description)
     return file.entry()
 

@@ -1,6 +1,7 @@
 """The cover and the table of contents: pages that are drawn and put before the others."""
 
 import io
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -19,13 +20,17 @@ _A4 = (595.28, 841.89)
 _ROMAN = ((100, "c"), (90, "xc"), (50, "l"), (40, "xl"), (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"))
 
 
+def _lines(lines: str | Iterable[str]) -> tuple[str, ...]:
+    return tuple(lines.splitlines()) if isinstance(lines, str) else tuple(lines)
+
+
 @attrs.frozen
 class Cover:
     """A cover sheet: a title, and lines below it (parties, a case number, a date)."""
 
     title: str
     subtitle: str = ""
-    lines: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    lines: Iterable[str] = attrs.field(default=(), converter=_lines)
     style: Style = COVER_STYLE
 
     def draw(self, size: tuple[float, float] = _A4) -> bytes:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import IO
 
 import attrs
@@ -139,7 +140,7 @@ class Pdf:
         angle: float = 45,
         color: str = "#000000",
         size: float = 120,
-        font: str = "Helvetica-Bold",
+        font: str | Path = "Helvetica-Bold",
         pages: str | None = None,
     ) -> "Pdf":
         """Write one line across pages, as large as fits up to `size`."""
@@ -182,7 +183,7 @@ class Pdf:
         self, name: str, data: bytes, media_type: str = "", *, relationship: Relationship = "Supplement", description: str = ""
     ) -> "Pdf":
         """Attach a file; `name` has no folders. Raises `ValidationError` for a name that is unsafe or taken."""
-        entry = check_attachment(name, data, media_type, description)
+        entry = check_attachment(name, data, media_type, description, relationship)
         return self._then(partial(steps.attach_file, entry=entry, data=bytes(data), relationship=relationship))
 
     def portfolio(self, files: Files, properties: Mapping[str, str] | None = None) -> "Pdf":

@@ -110,15 +110,10 @@ def sweep(pdf: Any, patterns: Sequence[re.Pattern[str]]) -> int:
         pending = [item]
         while pending:
             holder = pending.pop()
-            entries = (
-                list(holder.items()) if isinstance(holder, pikepdf.Dictionary | pikepdf.Stream) else list(enumerate(holder))
-            ) if isinstance(holder, pikepdf.Dictionary | pikepdf.Stream | pikepdf.Array) else []  # fmt: skip
-            for key, value in entries:
-                if isinstance(value, pikepdf.String):
-                    blanked = _blank(str(value), patterns)
-                    if blanked is not None:
-                        holder[key] = pikepdf.String(blanked)
-                        count += 1
+            for key, value in _entries(holder):
+                if isinstance(value, pikepdf.String) and (blanked := _blank(str(value), patterns)) is not None:
+                    holder[key] = pikepdf.String(blanked)
+                    count += 1
                 elif isinstance(value, pikepdf.Dictionary | pikepdf.Array) and not value.is_indirect:
                     pending.append(value)
         if isinstance(item, pikepdf.Stream) and item.get("/Type") == "/Metadata":
@@ -126,6 +121,38 @@ def sweep(pdf: Any, patterns: Sequence[re.Pattern[str]]) -> int:
             if text is not None:
                 item.write(text.encode())
                 count += 1
+    return count + _sweep_destinations(pdf, patterns)
+
+
+def _entries(holder: Any) -> list[tuple[Any, Any]]:
+    pikepdf = library()
+    if isinstance(holder, pikepdf.Dictionary | pikepdf.Stream):
+        return list(holder.items())
+    return list(enumerate(holder)) if isinstance(holder, pikepdf.Array) else []
+
+
+def _sweep_destinations(pdf: Any, patterns: Sequence[re.Pattern[str]]) -> int:
+    """Named destinations have their names as keys, and those of the older kind as names: what matches leads nowhere then."""
+    pikepdf = library()
+    count = 0
+    old = pdf.Root.get("/Dests")
+    for key in list(old.keys()) if isinstance(old, pikepdf.Dictionary) else []:
+        if _blank(key, patterns) is not None:
+            del old[key]
+            count += 1
+    for item in pdf.objects:
+        for key in ("/Dest", "/D") if isinstance(item, pikepdf.Dictionary) else ():
+            if isinstance(value := item.get(key), pikepdf.Name) and _blank(str(value), patterns) is not None:
+                del item[key]
+                count += 1
+    names = pdf.Root.get("/Names")
+    for key in ("/Dests", "/EmbeddedFiles") if isinstance(names, pikepdf.Dictionary) else ():
+        if isinstance(names.get(key), pikepdf.Dictionary):  # its order may have changed with its names
+            entries = dict(pikepdf.NameTree(names[key]).items())
+            tree = pikepdf.NameTree.new(pdf)
+            for name, value in entries.items():
+                tree[name] = value
+            names[key] = tree.obj
     return count
 
 
