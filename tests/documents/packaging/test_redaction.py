@@ -160,6 +160,17 @@ def test_the_advances_of_what_is_gone_are_gone_too(papers: Any) -> None:
     assert re.fullmatch(rb"\(see \) -?[\d.]+ \( here\)", shown.strip()), shown
 
 
+def test_a_large_letter_that_leans_goes_only_where_it_is_touched(papers: Any) -> None:
+    before = Pdf(drawn(lambda c: c.drawString(72, 700, LINE))).watermark("X", size=300).save()
+    beside = Pdf(before).redact(Area(1, 180, 290, 20, 20)).save()  # in the upright box around the letter, and not in it
+    papers.check(beside)
+    there(papers, beside, "X")
+    inside = Pdf(before).redact(Area(1, 290, 390, 20, 20)).save()
+    papers.check(inside)
+    assert "X" not in papers.texts(inside)[0]
+    there(papers, inside, "Okafor")
+
+
 def test_text_over_lines_and_patterns(papers: Any) -> None:
     lines = ["Her name is Ada", "Okafor and her number", "is 123-45-6789; his is", "987-65-4321, and 12-34 is none."]
     before = papers.make([lines])

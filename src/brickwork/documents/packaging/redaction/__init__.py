@@ -146,7 +146,8 @@ class Redaction:
             if n not in boxes and not self.patterns:
                 continue
             ink = _look(pdf, page.obj, page.obj.get("/Resources", library().Dictionary()))
-            left = [glyph for glyph in ink.glyphs if glyph.text.strip() and touches(glyph.box, boxes.get(n, []))]
+            areas = boxes.get(n, [])
+            left = [g for g in ink.glyphs if g.text.strip() and touches(g.box, areas, corners=g.corners)]
             found = [pattern for pattern, at in find(ink.glyphs, self.patterns).items() if at]
             if left or found:
                 raise RedactionError(f"page {n + 1} can't be redacted: text would remain readable", field="targets")

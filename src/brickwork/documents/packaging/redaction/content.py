@@ -267,12 +267,16 @@ class Run:
         matrix = times(self.text, state.ctm)
         wide, size = width * state.size * state.stretch, state.size
         left, right = (0.0, wide) if abs(wide) > 0.05 * abs(size) else (-0.05 * size, 0.05 * size)
-        box = moved(matrix, (left, font.descent * size + state.rise, right, font.ascent * size + state.rise))
+        low, high = font.descent * size + state.rise, font.ascent * size + state.rise
+        box = moved(matrix, (left, low, right, high))
+        leans = abs(matrix[0] * matrix[1]) > 1e-9 or abs(matrix[2] * matrix[3]) > 1e-9
+        around = ((left, low), (right, low), (right, high), (left, high)) if leans else ()
+        corners = tuple(apply(matrix, *corner) for corner in around)
         x, y = apply(matrix, 0, state.rise)
         scale = max((matrix[0] ** 2 + matrix[1] ** 2) ** 0.5, 1e-9)
         along = (matrix[0] / scale, matrix[1] / scale)
-        self.redactor.ink.glyphs.append(Glyph(text, box, x, y, along, abs(size) * scale, advance * scale))
-        return self._hidden or touches(box, self.redactor.areas)
+        self.redactor.ink.glyphs.append(Glyph(text, box, x, y, along, abs(size) * scale, advance * scale, corners))
+        return self._hidden or touches(box, self.redactor.areas, corners=corners)
 
     # -- images and forms --------------------------------------------------------------------------------------------------
 
