@@ -612,6 +612,25 @@ def test_wrong_targets(papers: Any, targets: Any, error: type[Exception], told: 
         Pdf(papers.make()).redact("first", color="black")
 
 
+def test_what_would_remain_is_an_error_and_no_document(papers: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from brickwork.documents.packaging.redaction import content
+
+    monkeypatch.setattr(content, "touches", lambda *_, **__: False)  # a fault of ours: nothing is taken out
+    for target in ("okafor", Area(1, 70, 690, 400, 30)):
+        with pytest.raises(RedactionError, match="page 1 can't be redacted"):
+            Pdf(drawn(lambda c: c.drawString(72, 700, LINE))).redact(target).save()
+
+
+def test_a_page_without_resources(papers: Any) -> None:
+    def strip(pdf: pikepdf.Pdf) -> None:
+        del pdf.pages[0].obj["/Resources"]
+        pdf.pages[0].obj.Contents = pdf.make_stream(b"100 100 m 103 111 l S")
+
+    data = Pdf(papers.changed(papers.make(["x"]), strip)).redact(Area(1, 95, 95, 30, 30)).save()
+    papers.check(data)
+    assert b"103 111" not in papers.raw(data)
+
+
 def test_the_same_redaction_gives_the_same_bytes(papers: Any) -> None:
     redacted = Pdf(drawn(lambda c: c.drawString(72, 700, LINE))).redact("okafor")
     assert redacted.save() == redacted.save()

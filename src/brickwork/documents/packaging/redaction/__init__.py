@@ -68,7 +68,8 @@ class Redaction:
     def apply(self, pdf: Any) -> list[Note]:
         """Take everything out; raises `ValidationError` for a page that isn't there, and `RedactionError`."""
         notes: list[Note] = []
-        _own_all_resources(pdf)
+        for page in pdf.pages:
+            page.obj.Resources = page.get_resources() or library().Dictionary()
         boxes, annotations = self._given(pdf), dict[int, list[Any]]()
         found = self._find(pdf, boxes, annotations, notes)
         if not self.missing_ok and (missing := [p.pattern for p in self.patterns if not found.get(p)]):
@@ -190,19 +191,3 @@ def _tells(pdf: Any, annotation: Any, pattern: Pattern) -> bool:
             if find(ink.glyphs, [pattern])[pattern]:
                 return True
     return False
-
-
-def _own_all_resources(pdf: Any) -> None:
-    """Give each page its resources and take them from the page tree, where those of a page that changes would stay."""
-    pikepdf = library()
-    for page in pdf.pages:
-        page.obj.Resources = page.get_resources() or pikepdf.Dictionary()
-    pending, seen = [pdf.Root.Pages], set()
-    while pending:
-        node = pending.pop()
-        if not isinstance(node.get("/Kids"), pikepdf.Array) or node.objgen in seen:
-            continue
-        seen.add(node.objgen)
-        if "/Resources" in node:
-            del node["/Resources"]
-        pending += list(node.Kids)
