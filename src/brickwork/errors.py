@@ -187,6 +187,30 @@ class TooLargeError(ValidationError):
     status = 413
 
 
+class DocumentUnreadableError(ValidationError):
+    """A document is not of the kind it should be, is damaged beyond repair, or is made to exhaust its reader."""
+
+    code = "document_unreadable"
+
+
+class DocumentPasswordError(ValidationError):
+    """A document is encrypted, and no password or a wrong one was given."""
+
+    code = "document_password"
+
+
+class RedactionError(ValidationError):
+    """A redaction can't be made for sure: what should go was not found, or could still be read after it."""
+
+    code = "redaction_unsure"
+
+
+class ManifestError(ValidationError):
+    """A package isn't what its manifest says: a file is missing, too many, or another."""
+
+    code = "manifest_mismatch"
+
+
 # -- who may do what -----------------------------------------------------------------------------------------------
 
 

@@ -1,1 +1,1 @@
-"""Documents: templates, generation, versions, signatures and packages."""
+"""Documents: what a business writes, signs, packs and keeps."""
