@@ -91,6 +91,12 @@ def brickwork_ways_to_sign_in(platform: "Platform", transaction: Any, user: UUID
 
 
 @hookspec
+def brickwork_templates() -> Sequence[Any]:  # type: ignore[empty-body]
+    """Called when templates are first used. Returns `brickwork.documents.templates.Template` values (mappings, or paths of YAML
+    files or folders of them) that every tenant has until it publishes one of the same key."""
+
+
+@hookspec
 def brickwork_notifications() -> Sequence[Any]:  # type: ignore[empty-body]
     """Called when the notify component is built. Returns `brickwork.notify.Notification` values (or mappings): what the product
     tells people of."""

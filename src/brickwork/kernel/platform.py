@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from brickwork.auth import Auth
     from brickwork.cache import Cache
     from brickwork.data import AuditTrail, Database, Transaction
+    from brickwork.documents.service import Documents
     from brickwork.entities import Entities
     from brickwork.eventstore import EventStore
     from brickwork.federation import Federation
@@ -63,6 +64,7 @@ BUILTIN = (
     "brickwork.eventstore.component",
     "brickwork.entities.component",
     "brickwork.realtime.component",
+    "brickwork.documents.component",
     "brickwork.notify.component",
     "brickwork.web.component",
     "brickwork.rpc.component",
@@ -250,6 +252,10 @@ class Platform:
     @property
     def entities(self) -> "Entities":
         return cast("Entities", self.get("entities"))
+
+    @property
+    def documents(self) -> "Documents":
+        return cast("Documents", self.get("documents"))
 
     @property
     def notify(self) -> "Notify":

@@ -25,7 +25,7 @@ def brickwork_components() -> Sequence[Component]:
             name="notify",
             summary="Messages by email, SMS, push, inbox and webhook, sent once and by the ways people want",
             build="brickwork.notify.component:build",
-            requires=("messaging", "auth", "limits"),
+            requires=("messaging", "auth", "limits", "documents"),
             settings=NotifySettings,
             service="brickwork.notify.service:Notify",
             models="brickwork.notify.models",

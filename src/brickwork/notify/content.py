@@ -46,7 +46,7 @@ class Contents:
         if "documents" not in self._platform.components:
             raise NotFoundError(f"notification {notification.key!r} has a template, and the component documents isn't there")
         key = notification.template or notification.key
-        return dict(self._platform.get("documents").templates.render(key, data, locale=locale).parts)
+        return dict(self._platform.documents.templates.render(key, data, locale=locale).parts)
 
     def outgoing(self, letter: Letter, delivery: UUID, channel: str, address: str, *, sender: str | None = None) -> Outgoing:
         """What `channel` sends. Raises what templates raise."""

@@ -1,5 +1,5 @@
-"""Finding, when a template is saved, what would fail when it is filled: syntax, partials that are missing or go round in circles, and
-names that the schema of the data lacks."""
+"""Finding, when a template is saved, what would fail when it is filled: syntax, partials that are missing or go round in circles,
+and names that the schema of the data lacks."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -23,7 +23,7 @@ def references(source: str) -> list[str]:
     out is a syntax error, too."""
     found: list[str] = []
     for node in _environment().parse(source).find_all((nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)):
-        named = node.template
+        named: Any = node.template  # type: ignore[attr-defined]
         if not isinstance(named, nodes.Const) or not isinstance(named.value, str):
             raise TemplateSyntaxError("the name of another template is written out, as a text", node.lineno)
         found.append(named.value)
@@ -52,7 +52,8 @@ class _Checker:
             return
         source = self._sources.get(name)
         if source is None:
-            yield Problem(f"there is no template {name.split('#')[0]!r} with a part {_part(name)!r}", _part(name), "template_missing")
+            missing = f"there is no template {name.split('#')[0]!r} with a part {_part(name)!r}"
+            yield Problem(missing, _part(name), "template_missing")
             return
         try:
             tree = self._env.parse(source)

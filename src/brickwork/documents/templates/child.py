@@ -23,10 +23,7 @@ def main() -> None:
 
 def _answer(asked: dict[str, Any]) -> dict[str, Any]:
     try:
-        made = {
-            part: fill(asked["sources"][part], name, asked["data"], asked["locale"], escaped=part in asked["escaped"], most=asked["most"])
-            for part, name in asked["names"].items()
-        }
+        made = {part: _filled(asked, part, name) for part, name in asked["names"].items()}
     except FillError as error:
         return {"error": str(error)}
     except OutputTooLargeError:
@@ -34,6 +31,11 @@ def _answer(asked: dict[str, Any]) -> dict[str, Any]:
     except MemoryError:
         return {"limit": "memory"}
     return {"parts": made}
+
+
+def _filled(asked: dict[str, Any], part: str, name: str) -> str:
+    escaped = part in asked["escaped"]
+    return fill(asked["sources"][part], name, asked["data"], asked["locale"], escaped=escaped, most=asked["most"])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
-from babel import Locale, UnknownLocaleError
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 #: Characters of all sources of a template.
@@ -33,7 +32,7 @@ class Template(BaseModel):
     def _named(cls, parts: dict[str, str]) -> dict[str, str]:
         for name in parts:
             if not (name.isidentifier() and name.islower() and len(name) <= 30):
-                raise ValueError(f"{name[:40]!r} is no name of a part; it takes up to 30 lower-case letters, digits and underscores")
+                raise ValueError(f"{name[:40]!r} is no name of a part; it takes up to 30 lower-case letters, digits and _")
         return parts
 
     @field_validator("locales")
@@ -71,9 +70,11 @@ def chain_of(locale: str) -> list[str]:
     return ["-".join(parts[:end]) for end in range(len(parts), 0, -1)]
 
 
-def check_locale(name: str) -> Locale:
-    """The locale that "de-AT" names; raises `ValueError`."""
+def check_locale(name: str) -> None:
+    """Raise `ValueError` unless it names a locale, as "de-AT" does."""
+    from babel import Locale, UnknownLocaleError
+
     try:
-        return Locale.parse(name.replace("-", "_"))
+        Locale.parse(name.replace("-", "_"))
     except (UnknownLocaleError, ValueError, TypeError):
         raise ValueError(f"{name[:40]!r} is no locale; it looks like de or de-AT") from None

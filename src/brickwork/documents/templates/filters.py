@@ -16,8 +16,9 @@ class FilterError(ValueError):
 
 def filters_for(locale: Locale) -> dict[str, Callable[..., str]]:
     """The filters, for one language."""
-    made = {"money": money, "number": number, "percent": percent, "date": day, "time": time_of_day, "datetime": moment,
-            "plural": plural, "listing": listing}  # fmt: skip
+    made: dict[str, Callable[..., str]] = {
+            "money": money, "number": number, "percent": percent, "date": day, "time": time_of_day, 
+            "datetime": moment, "plural": plural, "listing": listing}  # fmt: skip
     return {name: partial(_called, function, locale) for name, function in made.items()}
 
 
@@ -48,9 +49,12 @@ def number(value: Any, digits: int | None = None, *, locale: Locale) -> str:
 
 def percent(value: Any, digits: int = 0, *, locale: Locale) -> str:
     """A share, of which 1 is the whole, as a percentage."""
+    pattern = locale.percent_formats[None].pattern
     places = min(max(int(digits), 0), 20)
-    pattern = "#,##0" + ("." + "0" * places if places else "") + "%"
-    return numbers.format_percent(_decimal(value), format=locale.percent_formats[None].pattern if not places else pattern, locale=locale)
+    if places:  # after the last digit that the language's own pattern has
+        at = pattern.rindex("0") + 1
+        pattern = f"{pattern[:at]}.{'0' * places}{pattern[at:]}"
+    return numbers.format_percent(_decimal(value), format=pattern, locale=locale)
 
 
 def day(value: Any, format: str = "medium", *, locale: Locale) -> str:
@@ -83,7 +87,9 @@ def plural(value: Any, *, locale: Locale, **forms: str) -> str:
 
 def listing(value: Any, style: str = "standard", *, locale: Locale) -> str:
     """Several texts as one: "a, b and c"; `style` may be "or"."""
-    return lists.format_list([str(one) for one in value], style=style, locale=locale)
+    if style not in ("standard", "or"):
+        raise FilterError(f"a list is written as standard or or, not {style!r}")
+    return lists.format_list([str(one) for one in value], style="or" if style == "or" else "standard", locale=locale)
 
 
 def _decimal(value: Any) -> Decimal:

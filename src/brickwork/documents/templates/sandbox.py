@@ -10,7 +10,8 @@ from typing import Any
 
 from babel import Locale
 from jinja2 import DictLoader, StrictUndefined, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from brickwork.documents.templates.filters import FilterError, filters_for
 
@@ -46,7 +47,7 @@ class Environment(ImmutableSandboxedEnvironment):
             for long, times in ((left, right), (right, left)):
                 if hasattr(long, "__len__") and isinstance(times, int) and len(long) * times > _LONGEST:
                     raise SecurityError("a product of that length is not allowed")
-        elif operator == "**" and not (abs(right) < 1000 and getattr(left, "bit_length", int().bit_length)() * abs(right) < _BITS):
+        elif operator == "**" and not (abs(right) < 1000 and int(abs(left)).bit_length() * abs(right) < _BITS):
             raise SecurityError("a power of that size is not allowed")
         return super().call_binop(context, operator, left, right)
 
@@ -81,7 +82,8 @@ def fill(sources: Mapping[str, str], name: str, data: Mapping[str, Any], locale:
                 raise OutputTooLargeError
             parts.append(part)
     except (TemplateError, FilterError) as error:
-        where = f", line {error.lineno}" if getattr(error, "lineno", None) else _line_of(error)
+        line = getattr(error, "lineno", None)
+        where = f", line {line}" if line else _line_of(error)
         raise FillError(f"{name.split('#')[1]}{where}: {str(error)[:300] or type(error).__name__}") from None
     except (ArithmeticError, TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
         raise FillError(f"{name.split('#')[1]}{_line_of(error)}: {type(error).__name__}: {str(error)[:200]}") from None
@@ -96,5 +98,3 @@ def _line_of(error: BaseException) -> str:
             found = f", line {trace.tb_lineno}"
         trace = trace.tb_next
     return found
-
-

@@ -23,8 +23,10 @@ class Worker:
 
     def __init__(self, memory: int) -> None:
         command = [sys.executable, "-m", "brickwork.documents.templates.child", str(memory)]
-        env = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "0"}
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env)
+        env = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": os.pathsep.join(sys.path)}  # nothing that is secret
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env
+        )
         self._buffer = b""
         self._read(PATIENCE)
 
@@ -99,7 +101,7 @@ class Workers:
     def close(self) -> None:
         """End those that are free; one that is busy ends when it is done."""
         self._closed.set()
-        kept = []
+        kept: list[None] = []
         while True:
             try:
                 worker = self._free.get_nowait()

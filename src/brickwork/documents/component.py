@@ -1,0 +1,55 @@
+"""The registration of the documents component."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from brickwork.documents.settings import DocumentsSettings
+from brickwork.kernel.component import Backend, Component
+from brickwork.kernel.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from brickwork.documents.service import Documents
+    from brickwork.kernel.platform import Platform
+
+
+def build(platform: "Platform", settings: DocumentsSettings) -> "Documents":
+    from brickwork.documents.service import Documents
+
+    return Documents(platform, settings)
+
+
+def reportlab(platform: "Platform", settings: Any) -> Any:
+    """The renderer for "pdf"."""
+    from brickwork.documents.backends.reportlab import ReportlabRenderer
+
+    return ReportlabRenderer()
+
+
+@hookimpl
+def brickwork_components() -> Sequence[Component]:
+    return [
+        Component(
+            name="documents",
+            summary="Templates, and the files that are made of them",
+            build="brickwork.documents.component:build",
+            requires=("database", "cache"),
+            settings=DocumentsSettings,
+            service="brickwork.documents.service:Documents",
+            models="brickwork.documents.models",
+            migrations="brickwork.documents.migrations",
+            routes="brickwork.documents.api:endpoints",
+        )
+    ]
+
+
+@hookimpl
+def brickwork_backends() -> Sequence[Backend]:
+    return [
+        Backend(
+            port="documents",
+            name="pdf",
+            factory="brickwork.documents.component:reportlab",
+            summary="PDF by reportlab",
+            capabilities=frozenset({"archive", "attachments", "forms", "charts", "barcodes", "contents", "page_numbers"}),
+        )
+    ]
