@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import TemplateSyntaxError, nodes
 
-from brickwork.documents.templates.sandbox import Environment, make
+from brickwork.documents.filling.sandbox import Environment, make
 from brickwork.errors import Problem
 
 #: Templates that may extend or include one another.

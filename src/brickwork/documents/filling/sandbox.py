@@ -1,7 +1,4 @@
-"""Where templates run: Jinja without a way out, and with bounds on what they make.
-
-Nothing here needs a platform, so that the child process in which tenants' templates run imports little else.
-"""
+"""Where templates run: Jinja without a way out, and with bounds on what they make."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,7 +10,7 @@ from jinja2 import DictLoader, StrictUndefined, TemplateError
 from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from brickwork.documents.templates.filters import FilterError, filters_for
+from brickwork.documents.filling.filters import FilterError, filters_for
 
 #: Filters of Jinja's that are left out: they reach attributes, depend on chance, or make long texts of short ones.
 _WITHOUT = ("attr", "format", "pprint", "random", "xmlattr", "map", "groupby", "do", "urlize", "center", "filesizeformat")

@@ -8,7 +8,7 @@ import resource
 import sys
 from typing import Any
 
-from brickwork.documents.templates.sandbox import FillError, OutputTooLargeError, fill
+from brickwork.documents.filling.sandbox import FillError, OutputTooLargeError, fill
 
 
 def main() -> None:

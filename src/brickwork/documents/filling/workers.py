@@ -22,7 +22,7 @@ class Worker:
     """One process."""
 
     def __init__(self, memory: int) -> None:
-        command = [sys.executable, "-m", "brickwork.documents.templates.child", str(memory)]
+        command = [sys.executable, "-m", "brickwork.documents.filling.child", str(memory)]
         env = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": os.pathsep.join(sys.path)}  # nothing that is secret
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env
