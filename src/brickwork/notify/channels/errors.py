@@ -25,7 +25,7 @@ class SendError(BrickworkError):
         self.uncertain = uncertain
 
 
-class TemporaryFailure(SendError):  # noqa: N818 - these are outcomes
+class TemporaryFailure(SendError):
     """It may pass later: the other side is away, slow, busy, or set up wrongly and somebody will see to it."""
 
     code = "send_failed_for_now"

@@ -42,7 +42,7 @@ def check_headers(headers: Mapping[str, str], taken: Callable[[str], bool], *, a
         if not _NAME.match(name):
             raise ValidationError("a header's name takes letters, digits and -", field=field)
         if taken(name.lower()) or name.lower() in checked:
-            raise ValidationError(f"{name} is set by the channel, or twice", field=field)
+            raise ValidationError(f"{name} can not be set here, or is given twice", field=field)
         check_line(value, field)
         if ascii_only and not value.isascii():
             raise ValidationError("a header's value takes ASCII here", field=field)

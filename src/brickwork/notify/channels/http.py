@@ -51,9 +51,7 @@ def caller(settings: HttpSettings) -> "Caller":
     from brickwork.kernel.outbound import Caller
 
     guard = AddressGuard(settings.allowed_networks) if isinstance(settings, EndpointSettings) else None
-    return Caller(
-        timeout=settings.timeout, answer_bytes=settings.answer_bytes, guard=guard, connections=settings.connections
-    )
+    return Caller(timeout=settings.timeout, answer_bytes=settings.answer_bytes, guard=guard, connections=settings.connections)
 
 
 def check_url(url: str, settings: EndpointSettings, *, field: str = "address") -> str:

@@ -77,7 +77,9 @@ class PushChannel:
         if 200 <= answer.status < 300:
             return Receipt(provider_id=answer.headers.get("location"), detail=str(answer.status))
         if answer.status in (404, 410):
-            raise EndpointGone(f"the push service answered {answer.status}: the subscription ended", provider_code=str(answer.status))
+            raise EndpointGone(
+                f"the push service answered {answer.status}: the subscription ended", provider_code=str(answer.status)
+            )
         raise refusal(answer, now, "the push service")
 
     def send_many(self, messages: Sequence[Outgoing]) -> list[Receipt | Exception]:
