@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import Field, IPvAnyNetwork
+from pydantic import AfterValidator, Field, IPvAnyNetwork
 
 from brickwork.errors import ValidationError
 from brickwork.kernel.addresses import AddressGuard, AddressRefusedError
@@ -23,6 +23,20 @@ if TYPE_CHECKING:
 _PRINTABLE = re.compile(r"[!-~]+\Z")
 #: The longest URL that is taken for an endpoint.
 _LONGEST = 2048
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def _secure(url: str) -> str:
+    parts = urlsplit(url)
+    if not _PRINTABLE.match(url) or not parts.hostname or parts.username is not None:
+        raise ValueError("takes a URL without a user or password")
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        raise ValueError("takes an https URL (http on a loopback address only)")
+    return url
+
+
+#: The URL of a provider that is trusted with a password.
+SecureUrl = Annotated[str, AfterValidator(_secure)]
 
 
 class HttpSettings(ComponentSettings):

@@ -7,13 +7,13 @@ from typing import Any, Literal, Self
 from urllib.parse import urlencode
 
 import orjson
-from pydantic import Field, SecretStr, model_validator
+from pydantic import SecretStr, model_validator
 
 from brickwork.kernel.clock import Clock, SystemClock
 from brickwork.kernel.component import Health
 from brickwork.notify.channels.errors import PermanentFailure, TemporaryFailure
 from brickwork.notify.channels.headers import check_line
-from brickwork.notify.channels.http import call, caller, refusal, send_each
+from brickwork.notify.channels.http import SecureUrl, call, caller, refusal, send_each
 from brickwork.notify.channels.port import Outgoing, Receipt
 from brickwork.notify.channels.sms.number import SmsSettings, check_number, check_sms
 from brickwork.notify.channels.sms.segments import segments
@@ -30,7 +30,7 @@ class HttpSmsSettings(SmsSettings):
     JSON nested as the provider wants them. `$$` is a dollar sign.
     """
 
-    url: str = Field(pattern=r"^https?://[!-~]+$")
+    url: SecureUrl
     method: Literal["POST", "PUT", "PATCH"] = "POST"
     #: Header fields, such as {"Authorization": "Bearer …"}.
     headers: dict[str, SecretStr] = {}

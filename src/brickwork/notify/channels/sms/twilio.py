@@ -17,7 +17,7 @@ from pydantic import Field, SecretStr, model_validator
 from brickwork.kernel.clock import Clock, SystemClock
 from brickwork.kernel.component import Health
 from brickwork.notify.channels.errors import PermanentFailure, SendError, SignatureError, TemporaryFailure, Throttled
-from brickwork.notify.channels.http import call, caller, refusal, send_each
+from brickwork.notify.channels.http import SecureUrl, call, caller, refusal, send_each
 from brickwork.notify.channels.port import Outgoing, Receipt
 from brickwork.notify.channels.sms.number import SmsSettings, check_number, check_sms
 from brickwork.notify.channels.sms.segments import segments
@@ -41,7 +41,7 @@ class TwilioSettings(SmsSettings):
     service: str | None = None
     #: Where the provider reports what became of each message; see `parse_status`.
     status_callback: str | None = None
-    base_url: str = Field(default="https://api.twilio.com", pattern=r"^https?://[!-~]+$")
+    base_url: SecureUrl = "https://api.twilio.com"
 
     @model_validator(mode="after")
     def _one_sender(self) -> Self:
