@@ -58,20 +58,20 @@ class AddressGuard:
         """The addresses of `host`, all checked; who connects to them and not to the name can't be led elsewhere by a second
         answer (DNS rebinding). One that may not be called is enough for `AddressRefusedError`, so that no host has two
         faces. Raises `OSError` where there is no answer in time."""
-        found = [text for *_, (text, *_) in _lookup(host, port, seconds)]
+        found = _lookup(host, port, seconds)
         for text in found:
             if not self.passes(ip_address(text.partition("%")[0])):
                 raise AddressRefusedError("the host's address is not a public one; addresses inside a network are not called")
         return list(dict.fromkeys(found))
 
 
-def _lookup(host: str, port: int, seconds: float) -> list[tuple[object, ...]]:
+def _lookup(host: str, port: int, seconds: float) -> list[str]:
     """`getaddrinfo`, which knows no timeout, in a thread that isn't waited for longer than that."""
-    answer: list[list[tuple[object, ...]] | OSError] = []
+    answer: list[list[str] | OSError] = []
 
     def ask() -> None:
         try:
-            answer.append(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+            answer.append([str(place[0]) for *_, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)])
         except (OSError, UnicodeError) as error:
             answer.append(error if isinstance(error, OSError) else OSError("the host's name is malformed"))
 

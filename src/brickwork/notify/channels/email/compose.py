@@ -8,7 +8,7 @@ from brickwork.errors import TooLargeError, ValidationError
 from brickwork.notify.channels.email.address import check_email, parse_mailbox, wire
 from brickwork.notify.channels.email.connection import Letter
 from brickwork.notify.channels.email.dkim import Signer
-from brickwork.notify.channels.email.mime import content, field, mailbox_field
+from brickwork.notify.channels.email.mime import content, field, mailbox_field, text_field
 from brickwork.notify.channels.email.settings import EmailSettings
 from brickwork.notify.channels.headers import check_headers, check_line
 from brickwork.notify.channels.port import Outgoing
@@ -31,7 +31,7 @@ def compose(message: Outgoing, settings: EmailSettings, signers: Sequence[Signer
     lines = [
         mailbox_field("From", sender),
         f"To: {recipient}\r\n".encode(),
-        field("Subject", check_line(message.subject, "subject", _SUBJECT)),
+        text_field("Subject", check_line(message.subject, "subject", _SUBJECT)),
         field("Date", format_datetime(now)),
         field("Message-ID", f"<{message.id}@{settings.message_id_domain or sender.domain}>", fold=False),
     ]

@@ -198,14 +198,17 @@ class Connection(smtplib.SMTP):
             code, text = self.docmd("STARTTLS")
             if code != 220:
                 raise refused(code, text, "STARTTLS")
-            if self._buffer:  # it would count as said under TLS, and somebody else may have said it
-                raise TemporaryFailure("the mail server spoke on before TLS began")
-            self.sock.settimeout(settings.timeout)
-            self.sock = self._tls.wrap_socket(self.sock, server_hostname=settings.host)
+            self._secure(self._tls)
             self._greet()
         if settings.username is not None and settings.password is not None:
             self.login(settings.username, settings.password.get_secret_value())
         self._together = settings.pipelining and self.has_extn("pipelining")
+
+    def _secure(self, tls: ssl.SSLContext) -> None:
+        if self.sock is None or self._buffer:  # what is read already would count as said under TLS, whoever said it
+            raise TemporaryFailure("the mail server spoke on before TLS began")
+        self.sock.settimeout(self._settings.timeout)
+        self.sock = tls.wrap_socket(self.sock, server_hostname=self._settings.host)
 
     def _greet(self) -> None:
         code, text = self.ehlo()

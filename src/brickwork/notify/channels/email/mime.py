@@ -24,18 +24,24 @@ _TOKENS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*\Z")
 _LINE, _LONGEST = 78, 998
 #: Characters of one piece of a parameter that is split (RFC 2231).
 _PIECE = 56
+_BREAK = "\r\n"
 
 
 def field(name: str, value: str, *, fold: bool = True) -> bytes:
-    """A header field of free text. With `fold` off it stays on one line, however long."""
-    if value.isascii() and "=?" not in value:
-        if not fold or len(name) + len(value) + 2 <= _LINE:
-            return _bounded(name, f"{name}: {value}\r\n".encode("ascii"))
-        folded = Header(value, "us-ascii", header_name=name, maxlinelen=_LINE).encode(linesep="\r\n")
-        return _bounded(name, f"{name}: {folded}\r\n".encode("ascii"))
-    # also what looks like an encoded word, so that it is shown as it was written
-    folded = Header(value, "utf-8", header_name=name, maxlinelen=76).encode(linesep="\r\n")
-    return _bounded(name, f"{name}: {folded}\r\n".encode("ascii"))
+    """A header field whose value is ASCII. With `fold` off it stays on one line, however long."""
+    if fold and len(name) + len(value) + 2 > _LINE:
+        value = Header(value, "us-ascii", header_name=name, maxlinelen=_LINE).encode(linesep=_BREAK)
+    line = f"{name}: {value}\r\n".encode("ascii")
+    if max(map(len, line.split(b"\r\n"))) > _LONGEST:
+        raise ValidationError(f"{name} holds more than {_LONGEST} characters that can't be folded", field=f"headers.{name}")
+    return line
+
+
+def text_field(name: str, value: str) -> bytes:
+    """A header field of free text; also what looks like an encoded word is shown as it was written."""
+    if value.isascii() and "=?" not in value and max(map(len, value.split(" "))) < _LINE:
+        return field(name, value)
+    return f"{name}: {Header(value, 'utf-8', header_name=name, maxlinelen=76).encode(linesep=_BREAK)}\r\n".encode("ascii")
 
 
 def mailbox_field(name: str, mailbox: Mailbox) -> bytes:
@@ -44,7 +50,7 @@ def mailbox_field(name: str, mailbox: Mailbox) -> bytes:
     if not mailbox.name:
         return f"{name}: {address}\r\n".encode()
     if not mailbox.name.isascii() or "=?" in mailbox.name:
-        shown = Header(mailbox.name, "utf-8", header_name=name, maxlinelen=76).encode(linesep="\r\n")
+        shown = Header(mailbox.name, "utf-8", header_name=name, maxlinelen=76).encode(linesep=_BREAK)
     elif _TOKENS.match(mailbox.name):
         shown = mailbox.name
     else:
@@ -134,9 +140,3 @@ def _check(message: Outgoing) -> None:
             raise ValidationError('takes a media type such as "application/pdf"', field=f"{where}.media_type")
         if file.inline_id is not None and not _CONTENT_ID.match(file.inline_id):
             raise ValidationError('takes a Content-ID such as "logo" or "logo@example.org"', field=f"{where}.inline_id")
-
-
-def _bounded(name: str, line: bytes) -> bytes:
-    if max(map(len, line.split(b"\r\n"))) > _LONGEST:
-        raise ValidationError(f"{name} holds more than {_LONGEST} characters that can't be folded", field=f"headers.{name}")
-    return line

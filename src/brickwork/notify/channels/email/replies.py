@@ -1,4 +1,4 @@
-"""What a mail server's refusal means: its enhanced status code decides (RFC 3463), else the first digit of its reply (RFC 5321)."""
+"""What a mail server's refusal means: its enhanced status code decides (RFC 3463), else its reply (RFC 5321)."""
 
 import re
 
