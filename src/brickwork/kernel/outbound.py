@@ -77,7 +77,7 @@ class Caller:
     def call(self, method: str, url: str, headers: Mapping[str, str], content: bytes = b"") -> Answer:
         """The answer to a request, whatever its status. Raises `CallError` where none came, `AddressRefusedError` where none
         was asked for. The URL is not in the message: it may hold a secret."""
-        given: dict[bytes | str, bytes | str] = {"accept-encoding": "identity", **headers}  # what is packed has no bound
+        given: list[tuple[bytes | str, bytes | str]] = [*headers.items(), ("accept-encoding", "identity")]  # packed has no bound
         wait = {"extensions": {"timeout": {"pool": self._timeout}}}
         try:
             with (

@@ -38,7 +38,7 @@ def check_email(address: str, field: str = "address") -> str:
     from email_validator import EmailNotValidError, validate_email
 
     try:
-        return validate_email(address, check_deliverability=False, allow_display_name=False).normalized
+        return validate_email(address, check_deliverability=False, strict=True).normalized
     except EmailNotValidError as error:
         raise ValidationError(f"is no email address: {error}", field=field) from None
 

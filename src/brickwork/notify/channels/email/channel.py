@@ -87,15 +87,19 @@ class EmailChannel:
         while len(outcomes) < len(letters):
             try:
                 with self._pool.connection() as connection:
-                    most = self._settings.messages_per_connection - connection.messages
-                    done = connection.deliver(letters[len(outcomes) : len(outcomes) + most])
+                    before = connection.messages
+                    done = connection.deliver(letters[len(outcomes) : len(outcomes) + connection.room])
             except TemporaryFailure as error:
                 return [*outcomes, *(_again(error) for _ in letters[len(outcomes) :])]
             outcomes += done
-            if connection.broken is not None:
+            if connection.broken is None:
+                continue
+            if not done and before == 0:  # a new connection, so it isn't one that the server had given up
+                outcomes.append(_again(connection.broken))
+            if done or before == 0:
                 setbacks = 0 if any(isinstance(outcome, Receipt) for outcome in done) else setbacks + 1
-                if setbacks == _SETBACKS:
-                    return [*outcomes, *(_again(connection.broken) for _ in letters[len(outcomes) :])]
+            if setbacks == _SETBACKS:
+                return [*outcomes, *(_again(connection.broken) for _ in letters[len(outcomes) :])]
         return outcomes
 
 

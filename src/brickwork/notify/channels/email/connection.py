@@ -52,6 +52,11 @@ class Connection(smtplib.SMTP):
         self.broken: SendError | None = None
         super().__init__(local_hostname=hostname, timeout=settings.timeout)
 
+    @property
+    def room(self) -> int:
+        """Messages that it may still carry."""
+        return self._settings.messages_per_connection - self.messages
+
     def open(self) -> None:
         """Connect, secure, sign in. Raises `TemporaryFailure`: none of it is a message's fault."""
         try:
@@ -249,9 +254,7 @@ class Connection(smtplib.SMTP):
             if code == 421:
                 raise _Gone(refused(code, text, what))
             if code not in good and failure is None:
-                failure = (
-                    refused(code, text, what) if code >= 400 else TemporaryFailure(f"the mail server answered {code} to {what}")
-                )
+                failure = refused(code, text, what)
         return failure, code == 354
 
     def _flush(self, outcomes: list[Receipt | SendError], tail: bytes, waiting: bool) -> None:

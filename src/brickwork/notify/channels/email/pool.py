@@ -76,7 +76,7 @@ class Pool:
         if connection.broken is not None:
             return
         with self._lock:
-            if not self._closed and connection.messages < self._settings.messages_per_connection:
+            if not self._closed and connection.room > 0:
                 self._idle.append(connection)
                 return
         connection.end()
