@@ -52,7 +52,7 @@ def mail_server(localhost):
 
     yield start
     for server in running:
-        server.stop(no_assert=True)
+        server.stop()
 
 
 @pytest.fixture

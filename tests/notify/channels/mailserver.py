@@ -3,8 +3,10 @@ library does, by a script."""
 
 import asyncio
 import datetime
+import select
 import socket
 import ssl
+import struct
 import threading
 import warnings
 
@@ -84,7 +86,9 @@ class MailServer(Controller):
         self.port = self.server.sockets[0].getsockname()[1]
         super()._trigger_server()
 
-    def stop(self, no_assert=False):
+    def stop(self, no_assert=True):
+        if self.loop.is_closed():
+            return
         if self.handler.over is not None:
             self.loop.call_soon_threadsafe(self.handler.over.set)
         super().stop(no_assert=no_assert)
@@ -166,21 +170,29 @@ class Talk:
 
     def __init__(self, connection):
         self.connection = connection
-        self._file = connection.makefile("rb")
+        self._buffer = b""
 
     def say(self, text):
         self.connection.sendall(text.encode() + b"\r\n")
 
     def hear(self):
-        line = self._file.readline()
-        if not line:
-            raise EOFError
-        return line.decode().rstrip("\r\n")
+        while b"\n" not in self._buffer:
+            data = self.connection.recv(65_536)
+            if not data:
+                raise EOFError
+            self._buffer += data
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line.decode().rstrip("\r")
+
+    def more(self):
+        """Whether another line has come already, before the last one was answered."""
+        return b"\n" in self._buffer or bool(select.select([self.connection], [], [], 0.02)[0])
 
     def greet(self, *features):
         """The beginning of a session, up to the first command after EHLO."""
         self.say("220 odd.example")
         self.hear()
+        self.say("250-odd.example")
         for feature in features:
             self.say(f"250-{feature}")
         self.say("250 ok")
@@ -192,8 +204,5 @@ class Talk:
         return lines
 
     def reset(self):
-        import struct
-
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._file.close()
         self.connection.close()

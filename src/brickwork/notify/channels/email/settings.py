@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from brickwork.errors import ValidationError
 from brickwork.kernel.component import ComponentSettings
@@ -16,6 +16,8 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 class DkimSettings(ComponentSettings):
     """A key with which messages from `domain` and the domains below it are signed. An RSA and an Ed25519 key may stand side by
     side; each message then has two signatures (RFC 8463, section 3)."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     domain: str = Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
     #: The key's public half is in DNS under `SELECTOR._domainkey.DOMAIN`.
@@ -34,6 +36,8 @@ class DkimSettings(ComponentSettings):
 
 class EmailSettings(ComponentSettings):
     """The server, and who messages are from."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     host: str = "127.0.0.1"
     #: None is 587 for "starttls", 465 for "tls" and 25 for "none".

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import orjson
-from pydantic import Field, SecretStr, field_validator
+from pydantic import ConfigDict, Field, SecretStr, field_validator
 
 from brickwork.errors import TooLargeError, ValidationError
 from brickwork.kernel.clock import Clock, SystemClock
@@ -24,6 +24,8 @@ _TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")
 
 class PushSettings(EndpointSettings):
     """How Web Push is sent."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     #: The VAPID key: PEM, or base64url of its 32 bytes, as `new_private_key` gives it. A subscription is bound to it.
     private_key: SecretStr
