@@ -5,10 +5,12 @@ Anybody can send such a report. What it says counts only where `original_id` is 
 """
 
 import re
+from base64 import decodebytes
 from collections.abc import Iterator
 from email import policy
 from email.message import Message
 from email.parser import BytesParser
+from quopri import decodestring
 from typing import Literal
 
 import attrs
@@ -23,6 +25,7 @@ _ACTIONS = {"failed": "failed", "delayed": "delayed", "delivered": "delivered", 
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _ID = re.compile(r"<([A-Za-z0-9_-]{1,128})@[^<>@\s]+>")
 _ADDRESS = re.compile(r"[^\s<>;,@]+@[^\s<>;,@]+")
+_DECODERS = {"base64": decodebytes, "quoted-printable": decodestring}
 _SAFE = re.compile(r"[^ -~\u00a0-\ufffd]+")
 
 
@@ -72,7 +75,7 @@ def _complaint(parts: list[Message]) -> Report | None:
     fields = next((block for part in parts if _is(part, "message/feedback-report") for block in _blocks(part)), None)
     if fields is None or not fields.get("Feedback-Type"):
         return None
-    recipient = _address(_text(fields, "Original-Rcpt-To") or _text(fields, "Removal-Recipient")) or _returned(parts, "To")
+    recipient = _address(_text(fields, "Original-Rcpt-To") or _text(fields, "Removal-Recipient")) or _address(_returned(parts, "To"))
     return Report(
         kind="complaint",
         recipient=recipient,
@@ -101,17 +104,14 @@ def _delivery(parts: list[Message]) -> Report | None:
 
 
 def _blocks(part: Message) -> list[Message]:
-    """The groups of fields of a machine-readable part, which the parser gives as messages in it, or as text where the part is
-    encoded."""
+    """The groups of fields of a machine-readable part, which the parser gives as messages in it, whatever their encoding."""
     inner = part.get_payload()
-    if isinstance(inner, list) and part.get("Content-Transfer-Encoding", "7bit").lower() in ("7bit", "8bit", "binary"):
-        groups = [message for message in inner if isinstance(message, Message)]
-        if _is(part, "message/delivery-status"):
-            return groups
-        inner = "\n".join(str(message) for message in groups)
-    data = part.get_payload(decode=True)
-    text = data.decode("utf-8", "replace") if isinstance(data, bytes) else str(inner)
-    return [_fields(group) for group in re.split(r"\r?\n\r?\n", text) if group.strip()]
+    groups = [message for message in inner if isinstance(message, Message)] if isinstance(inner, list) else []
+    decode = _DECODERS.get(str(part.get("Content-Transfer-Encoding", "")).strip().lower())
+    if decode is None:
+        return groups
+    text = decode("\n\n".join(map(str, groups)).encode("utf-8", "replace")).decode("utf-8", "replace")
+    return [_fields(group) for group in re.split(r"\r?\n\s*\r?\n", text) if group.strip()]
 
 
 def _fields(text: str) -> Message:
@@ -119,12 +119,12 @@ def _fields(text: str) -> Message:
 
 
 def _original(parts: list[Message]) -> str | None:
-    found = _ID.search(_returned(parts, "Message-ID") or "")
+    found = _ID.search(_returned(parts, "Message-ID"))
     return found[1] if found else None
 
 
-def _returned(parts: list[Message], name: str) -> str | None:
-    """A field of the message that came back, whole or its header only."""
+def _returned(parts: list[Message], name: str) -> str:
+    """A field of the message that came back, whole or its header only; "" where there is none."""
     for part in parts:
         if _is(part, "text/rfc822-headers"):
             data = part.get_payload(decode=True)
@@ -136,7 +136,7 @@ def _returned(parts: list[Message], name: str) -> str | None:
             continue
         if value:
             return value
-    return None
+    return ""
 
 
 def _is(part: Message, kind: str) -> bool:
@@ -144,7 +144,7 @@ def _is(part: Message, kind: str) -> bool:
 
 
 def _text(fields: Message, name: str) -> str:
-    return _SAFE.sub(" ", str(fields.get(name, ""))).strip()
+    return " ".join(_SAFE.sub(" ", str(fields.get(name, ""))).split())
 
 
 def _address(value: str) -> str | None:
