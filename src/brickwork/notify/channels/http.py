@@ -20,6 +20,7 @@ from brickwork.notify.channels.port import Outgoing, Receipt
 if TYPE_CHECKING:
     from brickwork.kernel.outbound import Answer, Caller
 
+_UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
 _PRINTABLE = re.compile(r"[!-~]+\Z")
 #: The longest URL that is taken for an endpoint.
 _LONGEST = 2048
@@ -73,6 +74,8 @@ def check_url(url: str, settings: EndpointSettings, *, field: str = "address") -
     schemes = ("https", "http") if settings.allow_http else ("https",)
     if len(url) > _LONGEST:
         raise ValidationError(f"a URL has at most {_LONGEST} characters", field=field)
+    if _UNSAFE.search(url):  # some of which `urlsplit` would drop without a word
+        raise ValidationError("a URL must not hold spaces, control characters or \\", field=field)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
@@ -83,7 +86,7 @@ def check_url(url: str, settings: EndpointSettings, *, field: str = "address") -
         raise ValidationError(f"takes a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}", field=field)
     if parts.username is not None or parts.password is not None:
         raise ValidationError("a URL must not hold a user or password", field=field)
-    if not _PRINTABLE.match(parts.path + parts.query + host) or "\\" in url:
+    if not _PRINTABLE.match(parts.path + parts.query + host):
         raise ValidationError("a URL takes printable ASCII; percent-encode the rest", field=field)
     _check_literal(host, settings)
     place = f"[{host}]" if ":" in host else host

@@ -97,6 +97,8 @@ class PushChannel:
         from cryptography.hazmat.primitives.asymmetric import ec
 
         try:
+            if not address.isprintable():
+                raise ValueError
             given = orjson.loads(address)
             endpoint, keys = given["endpoint"], given["keys"]
             receiver, auth = decoded(keys["p256dh"]), decoded(keys["auth"])

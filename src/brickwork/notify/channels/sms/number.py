@@ -1,5 +1,6 @@
 """Phone numbers in the one form that providers take (E.164)."""
 
+import re
 from collections.abc import Sequence
 
 from pydantic import Field
@@ -8,6 +9,8 @@ from brickwork.errors import TooLargeError, ValidationError
 from brickwork.notify.channels.headers import check_text
 from brickwork.notify.channels.http import HttpSettings
 from brickwork.notify.channels.port import Outgoing
+
+_WRITTEN = re.compile(r"\+?[0-9 ()./\u00a0-]{1,40}\Z")
 
 
 class SmsSettings(HttpSettings):
@@ -26,6 +29,8 @@ def check_number(address: str, region: str | None, regions: Sequence[str] | None
     """The E.164 form, such as "+4930123456". Raises `ValidationError`."""
     import phonenumbers
 
+    if not _WRITTEN.match(address):  # of a longer text the library would take what looks like a number
+        raise ValidationError("is no phone number: it takes digits, with + before and spaces ( ) . / - between", field="address")
     try:
         number = phonenumbers.parse(address, region)
     except phonenumbers.NumberParseException as error:
