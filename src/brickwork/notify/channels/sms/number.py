@@ -36,7 +36,9 @@ def check_number(address: str, region: str | None, regions: Sequence[str] | None
     except phonenumbers.NumberParseException as error:
         hint = "" if region else "; begin with + and the country code"
         raise ValidationError(f"is no phone number: {error}{hint}", field="address") from None
-    if number.extension or not phonenumbers.is_possible_number(number):
+    # numbers of a local network only count as possible elsewhere; no provider reaches them
+    possible = phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
+    if number.extension or not possible:
         raise ValidationError("is no possible phone number for a message", field="address")
     if regions is not None and phonenumbers.region_code_for_number(number) not in regions:
         raise ValidationError(f"is not in one of the regions {', '.join(regions)}", field="address")
