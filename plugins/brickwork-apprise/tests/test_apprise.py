@@ -5,13 +5,13 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from brickwork_apprise.channel import AppriseChannel
+from brickwork_apprise.settings import AppriseSettings
 from pydantic import ValidationError as SettingsRefused
 
 from brickwork.errors import ValidationError
 from brickwork.notify.channels import Attachment, Outgoing, TemporaryFailure
 from brickwork.testing.contracts.channel import ChannelContract, Rig
-from brickwork_apprise.channel import AppriseChannel
-from brickwork_apprise.settings import AppriseSettings
 
 TOKEN = "t0ken-in-the-address"
 TIMEOUT = 0.6

@@ -15,7 +15,8 @@ Network = IPv4Network | IPv6Network
 _UNICAST = ip_network("2000::/3")
 #: IPv4 as it appears behind a translator (RFC 6052); it is as public as the IPv4 address in it.
 _TRANSLATED = ip_network("64:ff9b::/96")
-#: What counts as global and still isn't anybody's server: IETF protocols, 6to4 relays, Azure's host agent, Teredo, ORCHID, documentation.
+#: What counts as global and still isn't anybody's server: IETF protocols, 6to4 relays, Azure's host agent, Teredo and ORCHID,
+#: documentation.
 _SPECIAL: tuple[Network, ...] = tuple(
     ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "2001::/23", "3fff::/20")
 )

@@ -57,7 +57,11 @@ def test_a_plain_message_has_what_it_needs(arrive, server):
 
 
 def test_the_same_message_is_the_same_bytes_at_each_attempt(arrive):
-    message = {"text": "one", "html": "<p>one", "attachments": (Attachment(name="a.pdf", content=b"%", media_type="application/pdf"),)}
+    message = {
+        "text": "one",
+        "html": "<p>one",
+        "attachments": (Attachment(name="a.pdf", content=b"%", media_type="application/pdf"),),
+    }
     assert arrive(**message)[0] == arrive(**message)[0]
 
 
@@ -77,7 +81,9 @@ def test_parts_are_nested_as_mail_programs_expect(arrive):
     assert not any(part.defects for part in got.walk())
 
 
-@pytest.mark.parametrize("subject", ["Grüße aus Köln", "予約" * 60, "é" * 400, "a " * 300, "x" * 1500, "=?utf-8?q?fake?=", "🎉 " * 100])
+@pytest.mark.parametrize(
+    "subject", ["Grüße aus Köln", "予約" * 60, "é" * 400, "a " * 300, "x" * 1500, "=?utf-8?q?fake?=", "🎉 " * 100]
+)
 def test_a_subject_arrives_as_it_was_written(arrive, subject):
     raw, got = arrive(subject=subject)
     assert got["Subject"] == subject
@@ -85,7 +91,9 @@ def test_a_subject_arrives_as_it_was_written(arrive, subject):
     assert raw.isascii()
 
 
-@pytest.mark.parametrize("name", ["a b.pdf", 'quo"te.pdf', "Prüfbericht.pdf", "報告書" * 30 + ".pdf", "n" * 200 + ".pdf", "100%.txt"])
+@pytest.mark.parametrize(
+    "name", ["a b.pdf", 'quo"te.pdf', "Prüfbericht.pdf", "報告書" * 30 + ".pdf", "n" * 200 + ".pdf", "100%.txt"]
+)
 def test_a_file_name_arrives_as_it_was_written(arrive, name):
     raw, got = arrive(attachments=(Attachment(name=name, content=b"x", media_type="application/pdf"),))
     assert [part.get_filename() for part in got.iter_attachments()] == [name]
@@ -102,7 +110,11 @@ def test_a_text_arrives_as_it_was_written(arrive, text):
 
 
 def test_the_sender_can_have_a_name_in_any_script_and_quotes(arrive):
-    for sender in ('"Doe, John" <john@clinic.example>', "Ärzte am Platz <praxis@clinic.example>", "院 " * 40 + "<in@clinic.example>"):
+    for sender in (
+        '"Doe, John" <john@clinic.example>',
+        "Ärzte am Platz <praxis@clinic.example>",
+        "院 " * 40 + "<in@clinic.example>",
+    ):
         raw, _ = arrive(sender=sender)
         name, address = parseaddr(str(make_header(decode_header(email.message_from_bytes(raw)["From"]))))
         assert name == sender.partition("<")[0].strip().strip('"')

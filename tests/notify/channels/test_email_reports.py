@@ -1,6 +1,7 @@
 """Reports of failed deliveries and complaints, as mail servers and providers write them."""
 
 from base64 import encodebytes
+from contextlib import suppress
 from time import monotonic
 
 import pytest
@@ -212,7 +213,5 @@ def test_a_report_without_an_end_is_refused():
 
 @pytest.mark.parametrize("size", range(0, 1900, 37))
 def test_a_report_that_is_cut_off_is_read_or_refused(size):
-    try:
+    with suppress(ValidationError):
         assert parse_report(postfix()[:size]).kind == "failed"
-    except ValidationError:
-        pass

@@ -14,11 +14,13 @@ from brickwork.notify.channels import Outgoing, PermanentFailure, Receipt, Tempo
 from brickwork.notify.channels.email.replies import refused
 
 from .conftest import PATIENCE
-from .mailserver import PASSWORD, USER, certificate
+from .mailserver import USER, certificate
 
 
 def letters(count, start=0):
-    return [Outgoing(id=f"m{n}", address=f"kim{n}@example.org", subject=f"m{n}", text="hello") for n in range(start, start + count)]
+    return [
+        Outgoing(id=f"m{n}", address=f"kim{n}@example.org", subject=f"m{n}", text="hello") for n in range(start, start + count)
+    ]
 
 
 def all_taken(outcomes):
@@ -392,7 +394,7 @@ def test_what_is_no_smtp_is_told_as_such(scripted, email_to, rubbish):
         talk.hear()
         talk.hear()
 
-    with pytest.raises(TemporaryFailure, match="none of SMTP|closed it|in time|refused the connection"):
+    with pytest.raises(TemporaryFailure, match=r"none of SMTP|closed it|in time|refused the connection"):
         email_to(scripted(script)).send(letters(1)[0])
 
 
@@ -470,5 +472,5 @@ def test_a_server_that_is_down_is_told_as_such(mail_server, email_to):
 
 
 def test_a_host_that_does_not_exist_is_told_as_such(mail_server, email_to):
-    with pytest.raises(TemporaryFailure, match="can't be resolved|in time"):
+    with pytest.raises(TemporaryFailure, match=r"can't be resolved|in time"):
         email_to(mail_server(), host="nowhere.invalid").send(letters(1)[0])

@@ -138,7 +138,7 @@ class TestPush(ChannelContract):
 
 SMS = {
     "normal": {"+49 30 1234567": "+49301234567", "030/1234567": "+49301234567", "+1 (202) 555-0143": "+12025550143"},
-    "refused": ["kim", "+", "110",  "+1202555014", "+120255501431", "+49301234567;ext=7", "+999123456789", "🎉"],
+    "refused": ["kim", "+", "110", "+1202555014", "+120255501431", "+49301234567;ext=7", "+999123456789", "🎉"],
     "secrets": [TOKEN],
     "timeout": PATIENCE,
 }
@@ -153,7 +153,9 @@ class TestTwilio(ChannelContract):
             "permanent": Say(400, b'{"code": 21211, "message": "The \'To\' number is not valid", "status": 400}'),
         }
         peer = Peer(web, lambda asked: asked.form["To"], lambda asked: asked.form["Body"].removeprefix("text of "), answers)
-        settings = TwilioSettings(account="AC123", token=TOKEN, sender="+15005550006", base_url=web.url, region="DE", timeout=PATIENCE)
+        settings = TwilioSettings(
+            account="AC123", token=TOKEN, sender="+15005550006", base_url=web.url, region="DE", timeout=PATIENCE
+        )
         return Rig(
             channel=closing(TwilioChannel(settings, clock)),
             address=number,

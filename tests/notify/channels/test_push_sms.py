@@ -325,7 +325,13 @@ def test_the_health_is_the_accounts(web, twilio):
 def test_a_report_counts_if_the_provider_signed_it():
     """The signature is the example of the provider's documentation."""
     url, token = "https://mycompany.com/myapp.php?foo=1&bar=2", "12345"
-    form = {"Digits": "1234", "To": "+18005551212", "From": "+14158675309", "Caller": "+14158675309", "CallSid": "CA1234567890ABCDE"}
+    form = {
+        "Digits": "1234",
+        "To": "+18005551212",
+        "From": "+14158675309",
+        "Caller": "+14158675309",
+        "CallSid": "CA1234567890ABCDE",
+    }
     assert parse_status(url, form, "RSOYDt4T1cUTdK1PDd93/VVr8B8=", token).state == ""
     for wrong in ("", "RSOYDt4T1cUTdK1PDd93/VVr8b8=", "ü"):
         with pytest.raises(SignatureError):

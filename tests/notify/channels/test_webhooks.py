@@ -41,7 +41,9 @@ def channel(clock):
 
 
 def message(url, **given):
-    return Outgoing(**{"id": "0198-abc", "address": url, "data": {"type": "invoice.paid", "data": {"id": 7}}, "secrets": (SECRET,), **given})
+    return Outgoing(
+        **{"id": "0198-abc", "address": url, "data": {"type": "invoice.paid", "data": {"id": 7}}, "secrets": (SECRET,), **given}
+    )
 
 
 # -- signatures ------------------------------------------------------------------------------------------------------------
@@ -150,7 +152,9 @@ def test_a_webhook_that_came_before_is_refused():
     assert set(seen) == {ID}, "what isn't signed is not remembered"
 
 
-@pytest.mark.parametrize("secret", ["", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_", "whsec_c2hvcnQ=", "whsec_!!!!", "whsk_c2hvcnQ="])
+@pytest.mark.parametrize(
+    "secret", ["", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_", "whsec_c2hvcnQ=", "whsec_!!!!", "whsk_c2hvcnQ="]
+)
 def test_a_secret_that_is_none_is_refused_without_being_told(secret):
     with pytest.raises(ValidationError) as caught:
         sign(ID, MOMENT, BODY, [secret])
@@ -317,7 +321,19 @@ def test_a_network_of_ones_own_can_be_allowed():
 
 @pytest.mark.parametrize(
     "host",
-    ["localhost", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0", "[::1]", "[::ffff:127.0.0.1]", "[::]", "LOCALHOST.", "127。0。0。1"],
+    [
+        "localhost",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "0",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::]",
+        "LOCALHOST.",
+        "127。0。0。1",
+    ],
 )
 def test_no_way_of_writing_it_reaches_the_loopback(web, clock, host):
     channel = WebhookChannel(WebhookSettings(timeout=PATIENCE, allow_http=True), clock)

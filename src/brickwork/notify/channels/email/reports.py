@@ -75,10 +75,10 @@ def _complaint(parts: list[Message]) -> Report | None:
     fields = next((block for part in parts if _is(part, "message/feedback-report") for block in _blocks(part)), None)
     if fields is None or not fields.get("Feedback-Type"):
         return None
-    recipient = _address(_text(fields, "Original-Rcpt-To") or _text(fields, "Removal-Recipient")) or _address(_returned(parts, "To"))
+    told = _text(fields, "Original-Rcpt-To") or _text(fields, "Removal-Recipient") or _returned(parts, "To")
     return Report(
         kind="complaint",
-        recipient=recipient,
+        recipient=_address(told),
         original_id=_text(fields, "Original-Envelope-Id") or _original(parts),
         status=_text(fields, "Feedback-Type").lower(),
         detail=_text(fields, "User-Agent")[:300],
