@@ -128,6 +128,10 @@ def test_international_addresses(arrive, server):
     assert server.handler.envelopes[-1].rcpt_tos == ["kïm@münchen.de"]
     assert "SMTPUTF8" in server.handler.envelopes[-1].mail_options
     assert "To: kïm@münchen.de\r\n".encode() in raw
+    raw, got = arrive(sender="Wir <für@münchen.de>")
+    assert server.handler.envelopes[-1].mail_from == "für@münchen.de"
+    assert got["Message-ID"] == "<0198-abc@xn--mnchen-3ya.de>"
+    assert "From: Wir <für@münchen.de>\r\n".encode() in raw
 
 
 def test_unsubscribing_takes_one_click_and_stays_on_one_line(arrive):

@@ -74,6 +74,7 @@ class TestWebhook(ChannelContract):
                 "https://Example.ORG": "https://example.org/",
                 "https://example.org:443/a?b=c#d": "https://example.org/a?b=c",
                 "https://münchen.example:8443/x": "https://xn--mnchen-3ya.example:8443/x",
+                "https://faß.example/": "https://xn--fa-hia.example/",
                 "https://[2606:4700::1111]/": "https://[2606:4700::1111]/",
             },
             refused=[

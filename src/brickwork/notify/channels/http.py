@@ -79,7 +79,7 @@ def check_url(url: str, settings: EndpointSettings, *, field: str = "address") -
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
-        host = host if ":" in host else host.encode("idna").decode("ascii")
+        host = host if host.isascii() else _ascii(host)
     except (ValueError, UnicodeError):
         raise ValidationError("is no URL", field=field) from None
     if parts.scheme not in schemes or not host:
@@ -93,6 +93,13 @@ def check_url(url: str, settings: EndpointSettings, *, field: str = "address") -
     if port is not None and port != {"https": 443, "http": 80}[parts.scheme]:
         place = f"{place}:{port}"
     return urlunsplit((parts.scheme, place, parts.path or "/", parts.query, ""))
+
+
+def _ascii(host: str) -> str:
+    """A name in another script as DNS has it (IDNA 2008; the standard library's codec leads "ß" elsewhere)."""
+    import idna
+
+    return idna.encode(host, uts46=True).decode("ascii")
 
 
 def _check_literal(host: str, settings: EndpointSettings) -> None:

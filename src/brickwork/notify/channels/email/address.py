@@ -25,7 +25,7 @@ class Mailbox:
     @property
     def domain(self) -> str:
         """The domain in ASCII."""
-        return wire(self.address).rpartition("@")[2]
+        return wire(f"x@{self.address.rpartition('@')[2]}").rpartition("@")[2]
 
 
 def check_email(address: str, field: str = "address") -> str:
