@@ -2,9 +2,6 @@
 redirects, with one deadline for the whole exchange and a bound on its bytes (OWASP, SSRF prevention)."""
 
 import ssl
-from collections.abc import Iterable
-from time import monotonic
-from typing import TYPE_CHECKING, Any
 
 from brickwork.errors import MissingDependencyError
 from brickwork.federation.provider import Provider, origin_of
@@ -16,12 +13,7 @@ try:
 except ImportError:
     raise MissingDependencyError("httpx2", "oauth") from None
 
-if TYPE_CHECKING:
-    from httpcore2 import SOCKET_OPTION
-
-FAILURES = (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError)
-#: Bytes of headers and TLS records that come on top of an answer.
-_AROUND = 65_536
+from brickwork.kernel.outbound import AROUND, FAILURES, Network
 
 
 class Outbound(httpx2.BaseTransport):
@@ -37,9 +29,12 @@ class Outbound(httpx2.BaseTransport):
         if not is_safe_url(str(url)) or origin_of(str(url)) not in self._origins:
             raise httpx2.UnsupportedProtocol(f"{origin_of(str(url))} is not one of the provider's origins")
         request.headers["accept-encoding"] = "identity"  # what is packed has no bound
-        network = _Network(monotonic() + self._settings.timeout, self._settings.answer_bytes + _AROUND)
+        network = Network()
         try:
-            with httpcore2.ConnectionPool(ssl_context=self._tls, network_backend=network) as pool:
+            with (
+                network.exchange(self._settings.timeout, self._settings.answer_bytes + AROUND),
+                httpcore2.ConnectionPool(ssl_context=self._tls, network_backend=network) as pool,
+            ):
                 answer = pool.request(
                     request.method,
                     httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
@@ -54,61 +49,3 @@ class Outbound(httpx2.BaseTransport):
         if headers.get("content-encoding", "identity") != "identity":
             raise httpx2.TransportError("the answer is packed, which was not asked for")
         return httpx2.Response(answer.status, headers=headers, content=answer.content)
-
-
-class _Network(httpcore2.NetworkBackend):
-    """Connections that share a deadline."""
-
-    def __init__(self, deadline: float, most: int) -> None:
-        self._plain = httpcore2.SyncBackend()
-        self._deadline = deadline
-        self._most = most
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: "Iterable[SOCKET_OPTION] | None" = None,
-    ) -> httpcore2.NetworkStream:
-        left = _left(self._deadline)
-        return _Stream(self._plain.connect_tcp(host, port, left, local_address, socket_options), self._deadline, self._most)
-
-
-class _Stream(httpcore2.NetworkStream):
-    """A connection that ends when its time or its bytes are used up."""
-
-    def __init__(self, plain: httpcore2.NetworkStream, deadline: float, most: int) -> None:
-        self._plain = plain
-        self._deadline = deadline
-        self._most = most
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        data = self._plain.read(max_bytes, _left(self._deadline))
-        self._most -= len(data)
-        if self._most < 0:
-            raise httpcore2.ReadError("the answer is too large")
-        return data
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._plain.write(buffer, _left(self._deadline))
-
-    def close(self) -> None:
-        self._plain.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore2.NetworkStream:
-        secured = self._plain.start_tls(ssl_context, server_hostname, _left(self._deadline))
-        return _Stream(secured, self._deadline, self._most)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._plain.get_extra_info(info)
-
-
-def _left(deadline: float) -> float:
-    left = deadline - monotonic()
-    if left <= 0:
-        raise httpcore2.ReadTimeout("the answer did not come in time")
-    return left

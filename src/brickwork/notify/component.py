@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from brickwork.kernel.component import Component
+from brickwork.kernel.component import Backend, Component
 from brickwork.kernel.hookspecs import hookimpl
 from brickwork.notify.settings import NotifySettings
 
@@ -33,4 +33,23 @@ def brickwork_components() -> Sequence[Component]:
             routes="brickwork.notify.api:endpoints",
             asgi="brickwork.notify.asgi:mounts",
         )
+    ]
+
+
+@hookimpl
+def brickwork_backends() -> Sequence[Backend]:
+    from brickwork.notify.channels import EmailSettings, HttpSmsSettings, PushSettings, TwilioSettings, WebhookSettings
+
+    shipped = {
+        "smtp": (EmailSettings, "Email over SMTP"),
+        "twilio": (TwilioSettings, "SMS by Twilio, or who has its interface"),
+        "http_sms": (HttpSmsSettings, "SMS by a provider whose interface is described"),
+        "webpush": (PushSettings, "Web Push to browsers"),
+        "webhook": (WebhookSettings, "Signed JSON to others' endpoints"),
+    }
+    return [
+        Backend(
+            port="channel", name=name, factory=f"brickwork.notify.backends.shipped:{name}", summary=summary, settings=settings
+        )
+        for name, (settings, summary) in shipped.items()
     ]

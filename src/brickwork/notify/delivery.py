@@ -296,7 +296,7 @@ class Delivering:
                 self._fail(transaction, one.row, error.message, now)
                 continue
             again.append(one.row.id)
-            wanted = error.retry_after if isinstance(error, Throttled) else 0.0
+            wanted = (error.retry_after or 0.0) if isinstance(error, Throttled) else 0.0
             pause = max(pause, wanted, self._notify.settings.pause(channel, attempts))
         if again:
             at = now + timedelta(seconds=pause)

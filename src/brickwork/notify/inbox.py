@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 from brickwork.data.pagination import Page, cut, decode_cursor, encode_cursor
 from brickwork.errors import NotFoundError, UnauthenticatedError, ValidationError
 from brickwork.kernel.component import Health
-from brickwork.notify.channels.port import Outgoing, Receipt, Taken, send_each, untold
+from brickwork.notify.channels.port import Outgoing, Receipt, Taken, send_in_turn, untold
 from brickwork.notify.models import DeliveryRow, InboxRow
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class InboxChannel:
 
     def send_many(self, messages: Sequence[Outgoing], taken: Taken = untold) -> Sequence[Receipt | Exception]:
         """Put each into its inbox."""
-        return send_each(self.send, messages, taken)
+        return send_in_turn(self.send, messages, taken)
 
     def health(self) -> Health:
         return Health(True)

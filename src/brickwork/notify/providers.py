@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from pydantic import ValidationError as PydanticError
 
-from brickwork.errors import BrickworkError, SettingsError
+from brickwork.errors import BrickworkError, SettingsError, ValidationError
 from brickwork.kernel.component import Health, resolve
-from brickwork.notify.channels.errors import ProviderUnavailable, SendError, TemporaryFailure
+from brickwork.notify.channels.errors import PermanentFailure, ProviderUnavailable, SendError, TemporaryFailure
 from brickwork.notify.channels.port import Channel, Outgoing, Receipt
 
 if TYPE_CHECKING:
@@ -87,10 +87,10 @@ def _channel(platform: "Platform", settings: "NotifySettings", kind: str, name: 
         return FileChannel(kind, platform.settings.platform.data_dir / "notify", platform.clock)
     given = dict(settings.providers.get(name, {"backend": name}))
     wanted = given.pop("backend")
-    backend = platform.plugins.backends.get(("notify", wanted))
+    backend = platform.plugins.backends.get(("channel", wanted))
     where = f"notify.providers.{name}"
     if backend is None:
-        known = ", ".join(sorted(of for port, of in platform.plugins.backends if port == "notify"))
+        known = ", ".join(sorted(of for port, of in platform.plugins.backends if port == "channel"))
         raise SettingsError(
             f"{where}.backend: there is no {settings.providers[name]['backend']!r}; installed are {known}", field=where
         )
@@ -111,6 +111,8 @@ def _outcome(provider: str, result: Receipt | Exception) -> Outcome:
         return Outcome(provider, result)
     if isinstance(result, SendError):
         return Outcome(provider, None, result)
+    if isinstance(result, ValidationError):  # it can't be sent as it is, today or later
+        return Outcome(provider, None, PermanentFailure(result.message))
     # a defect of the channel must not lose the message, nor tell what may be a secret
     detail = result.message if isinstance(result, BrickworkError) else type(result).__name__
     return Outcome(provider, None, TemporaryFailure(f"the channel failed: {detail}"))

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from brickwork.kernel.component import Backend, ComponentSettings, Health
 from brickwork.kernel.hookspecs import hookimpl
-from brickwork.notify.channels.port import Outgoing, Receipt, Taken, send_each, untold
+from brickwork.notify.channels.port import Outgoing, Receipt, Taken, send_in_turn, untold
 
 if TYPE_CHECKING:
     from brickwork.kernel.platform import Platform
@@ -60,7 +60,7 @@ class ScriptedChannel:
 
     def send_many(self, messages: Sequence[Outgoing], taken: Taken = untold) -> Sequence[Receipt | Exception]:
         """The script's next answers."""
-        return send_each(self.send, messages, taken)
+        return send_in_turn(self.send, messages, taken)
 
     def health(self) -> Health:
         return Health(True)
@@ -70,7 +70,7 @@ class ScriptedChannel:
 
 
 class ScriptedProviders:
-    """A plugin with the notify backend "scripted"; `script(name)` is what a provider with that script does."""
+    """A plugin with the channel "scripted"; `script(name)` is what a provider with that script does."""
 
     _all: ClassVar[dict[str, Script]] = {}
 
@@ -84,7 +84,7 @@ class ScriptedProviders:
 
     @hookimpl
     def brickwork_backends(self) -> Sequence[Backend]:
-        return [Backend(port="notify", name="scripted", factory=f"{__name__}:scripted", settings=ScriptedSettings)]
+        return [Backend(port="channel", name="scripted", factory=f"{__name__}:scripted", settings=ScriptedSettings)]
 
 
 def scripted(platform: "Platform", settings: ScriptedSettings) -> ScriptedChannel:

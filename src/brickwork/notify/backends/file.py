@@ -11,7 +11,7 @@ import orjson
 from brickwork.errors import ValidationError
 from brickwork.kernel.clock import Clock
 from brickwork.kernel.component import Health
-from brickwork.notify.channels.port import Outgoing, Receipt, Taken, send_each, untold
+from brickwork.notify.channels.port import Outgoing, Receipt, Taken, send_in_turn, untold
 
 
 class FileChannel:
@@ -40,7 +40,7 @@ class FileChannel:
 
     def send_many(self, messages: Sequence[Outgoing], taken: Taken = untold) -> Sequence[Receipt | Exception]:
         """Write each."""
-        return send_each(self.send, messages, taken)
+        return send_in_turn(self.send, messages, taken)
 
     def health(self) -> Health:
         return Health(True, f"messages go into {self._folder.name}/, and to nobody")
