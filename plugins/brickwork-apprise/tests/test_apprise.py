@@ -14,7 +14,7 @@ from brickwork.notify.channels import Attachment, Outgoing, TemporaryFailure
 from brickwork.testing.contracts.channel import ChannelContract, Rig
 
 TOKEN = "t0ken-in-the-address"
-TIMEOUT = 0.6
+TIMEOUT = 1.0
 
 
 class Server(ThreadingHTTPServer):
