@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from brickwork.kernel.component import Backend, Component
+from brickwork.kernel.component import Backend, Component, ComponentSettings
 from brickwork.kernel.hookspecs import hookimpl
 from brickwork.notify.settings import NotifySettings
 
 if TYPE_CHECKING:
     from brickwork.kernel.platform import Platform
     from brickwork.notify.service import Notify
+
+
+_FACTORIES = "brickwork.notify.backends.shipped"
 
 
 def build(platform: "Platform", settings: NotifySettings) -> "Notify":
@@ -40,7 +43,7 @@ def brickwork_components() -> Sequence[Component]:
 def brickwork_backends() -> Sequence[Backend]:
     from brickwork.notify.channels import EmailSettings, HttpSmsSettings, PushSettings, TwilioSettings, WebhookSettings
 
-    shipped = {
+    shipped: dict[str, tuple[type[ComponentSettings], str]] = {
         "smtp": (EmailSettings, "Email over SMTP"),
         "twilio": (TwilioSettings, "SMS by Twilio, or who has its interface"),
         "http_sms": (HttpSmsSettings, "SMS by a provider whose interface is described"),

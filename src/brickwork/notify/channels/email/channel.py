@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import chain
 
 from brickwork.kernel.clock import Clock, SystemClock
@@ -88,8 +89,9 @@ class EmailChannel:
         while len(outcomes) < len(letters):
             try:
                 with self._pool.connection() as connection:
-                    before = connection.messages
-                    done = connection.deliver(letters[len(outcomes) : len(outcomes) + connection.room])
+                    before, begun = connection.messages, len(outcomes)
+                    some = letters[begun : begun + connection.room]
+                    done = connection.deliver(some, partial(_counted, taken, begun))
             except TemporaryFailure as error:
                 return [*outcomes, *(_again(error) for _ in letters[len(outcomes) :])]
             outcomes += done
@@ -102,6 +104,11 @@ class EmailChannel:
             if setbacks == _SETBACKS:
                 return [*outcomes, *(_again(connection.broken) for _ in letters[len(outcomes) :])]
         return outcomes
+
+
+def _counted(taken: Callable[[int, Receipt], None], begun: int, number: int, receipt: Receipt) -> None:
+    """Tell of the letter that is the `number`th after those that were begun before."""
+    taken(begun + number, receipt)
 
 
 def _again(error: SendError) -> TemporaryFailure:
