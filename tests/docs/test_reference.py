@@ -65,3 +65,12 @@ def test_commands() -> None:
         group = path.rpartition(" ")[0]
         told |= {path, *(f"{group} {other.split()[0]}" for other in others)}
     assert told == leaves(typer.main.get_command(app), "brickwork")
+
+
+def test_markup() -> None:
+    from brickwork.documents.markup.elements import KINDS
+
+    told = {}
+    for name, attributes in re.findall(r"^\| `<(\w+)>` \| (.*?) \|", (REFERENCE / "markup.md").read_text("utf-8"), re.MULTILINE):
+        told[name] = set(re.findall(r"`(\w+)`", attributes))
+    assert told == {name: set(kind.attributes) for name, kind in KINDS.items()}
