@@ -43,10 +43,10 @@ def product() -> Product:
 @pytest.fixture
 def clinic(make_platform: Any, product: Product, frozen_clock: FrozenClock) -> Platform:
     """A platform whose channels email, sms and push are scripted; the scripts are named as they are."""
-    names = ("email", "sms", "push")
+    names = ("email", "sms", "push", "webhook")
     providers = {name: {"backend": "scripted", "kind": name, "script": name} for name in names}
     providers["spare"] = {"backend": "scripted", "kind": "email", "script": "spare"}
-    channels = {"email": ["email", "spare"], "sms": ["sms"], "push": ["push"]}
+    channels = {"email": ["email", "spare"], "sms": ["sms"], "push": ["push"], "webhook": ["webhook"]}
     notify = {"providers": providers, "channels": channels, "attempts": 3, "public_url": "https://clinic.example", "rest": 0}
     platform: Platform = make_platform(plugins=[product], clock=frozen_clock, notify=notify)
     return platform

@@ -8,7 +8,7 @@ import pytest
 from brickwork import Platform
 from brickwork.errors import NotFoundError, PermissionDeniedError, SettingsError, ValidationError
 from brickwork.notify import Content, QuietHours, Recipient
-from brickwork.notify.channels.errors import PermanentFailure, ProviderUnavailable, TemporaryFailure, Throttled
+from brickwork.notify.channels.errors import EndpointGone, PermanentFailure, ProviderUnavailable, TemporaryFailure, Throttled
 from brickwork.notify.channels.port import Receipt
 from brickwork.testing.clock import FrozenClock
 from brickwork.testing.notifications import ScriptedProviders as Product
@@ -355,3 +355,122 @@ class TestBadInput:
     def test_a_definition_that_is_none_is_refused(self, in_tenant: Platform, definition: dict[str, Any]) -> None:
         with pytest.raises(ValidationError, match="not a notification"):
             in_tenant.notify.define(definition)
+
+
+class TestReports:
+    REPORT = """\
+From: MAILER-DAEMON@mx.example.org
+To: bounces@clinic.example
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="b"
+
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example.org
+Original-Envelope-Id: {id}
+
+Final-Recipient: rfc822; {recipient}
+Action: failed
+Status: {status}
+Diagnostic-Code: smtp; 550 no such mailbox
+
+--b--
+"""
+
+    def report(self, id: object, recipient: str = "ann@example.org", status: str = "5.1.1") -> bytes:
+        return self.REPORT.format(id=id, recipient=recipient, status=status).encode()
+
+    def test_a_bounce_suppresses_the_address(self, in_tenant: Platform, product: Product) -> None:
+        sent = in_tenant.notify.send("direct", ANN, content=HELLO)
+        in_tenant.messaging.drain()
+        (delivery,) = in_tenant.notify.history.get(sent.id).deliveries
+        tracking = in_tenant.notify.tracking
+        assert tracking.email_report(self.report(delivery.id, "somebody@else.example")) is False
+        assert tracking.email_report(self.report("0198c1f2-7d00-7000-8000-000000000000")) is False
+        assert tracking.email_report(self.report(delivery.id, status="4.2.2")) is True
+        assert in_tenant.notify.suppressions.list().items == []
+        assert tracking.email_report(self.report(delivery.id, "Ann@Example.org")) is True
+        assert [one.reason for one in in_tenant.notify.suppressions.list()] == ["bounced"]
+        again = in_tenant.notify.send("direct", ANN, content=HELLO)
+        in_tenant.messaging.drain()
+        assert status(in_tenant, again.id) == [("email", "suppressed")]
+
+    def test_other_tenants_reports_count_for_nothing(self, in_tenant: Platform, product: Product) -> None:
+        sent = in_tenant.notify.send("direct", ANN, content=HELLO)
+        in_tenant.messaging.drain()
+        (delivery,) = in_tenant.notify.history.get(sent.id).deliveries
+        with in_tenant.context(tenant="south", actor="user:eve"):
+            assert in_tenant.notify.tracking.email_report(self.report(delivery.id)) is False
+
+    def test_a_providers_status_is_noted(self, in_tenant: Platform, product: Product) -> None:
+        from brickwork.notify.channels.sms import SmsStatus
+
+        product.script("sms").answers.append(Receipt(provider_id="SM1"))
+        sent = in_tenant.notify.send("vip", Recipient(ref="x", addresses={"sms": "+4312345678"}), {"amount": 500}, content=HELLO)
+        in_tenant.messaging.drain()
+        assert in_tenant.notify.tracking.sms_status(SmsStatus(provider_id="SM2", state="delivered")) is False
+        assert in_tenant.notify.tracking.sms_status(SmsStatus(provider_id="SM1", state="delivered")) is True
+        assert status(in_tenant, sent.id) == [("sms", "delivered")]
+
+
+class TestEndpoints:
+    @pytest.fixture
+    def told(self, in_tenant: Platform, product: Product) -> Any:
+        """An endpoint whose messages the script "webhook" takes; the real channel has tests of its own."""
+        return in_tenant.notify.endpoints.add("https://hooks.example.org/a", ["visit.*"])
+
+    def test_events_are_told_once_with_the_endpoints_secret(self, in_tenant: Platform, product: Product, told: Any) -> None:
+        endpoints = in_tenant.notify.endpoints
+        assert endpoints.publish("invoice.paid", {"n": 1}) == 0
+        for _ in range(2):
+            assert endpoints.publish("visit.moved", {"n": 1}, key="visit-1") == 1
+        in_tenant.messaging.drain()
+        (message,) = product.script("webhook").sent
+        assert (message.address, message.data["type"], message.data["data"]) == (told.url, "visit.moved", {"n": 1})
+        assert message.secrets == (told.secret,)
+        new = endpoints.rotate(told.id)
+        endpoints.publish("visit.moved", {"n": 2})
+        in_tenant.messaging.drain()
+        assert product.script("webhook").sent[-1].secrets == (new.secret, told.secret)
+
+    def test_an_endpoint_that_is_gone_is_disabled_and_replayed(
+        self, in_tenant: Platform, product: Product, told: Any, frozen_clock: FrozenClock
+    ) -> None:
+        endpoints, began = in_tenant.notify.endpoints, frozen_clock.now()
+        product.script("webhook").answers.append(EndpointGone("410"))
+        endpoints.publish("visit.moved", {"n": 1})
+        in_tenant.messaging.drain()
+        assert endpoints.list()[0].disabled_reason == "it answers that it is gone"
+        assert endpoints.publish("visit.moved", {"n": 2}) == 0
+        endpoints.enable(told.id)
+        assert endpoints.replay(told.id, since=began) == 1
+        in_tenant.messaging.drain()
+        assert [message.data["data"] for message in product.script("webhook").sent] == [{"n": 1}]
+
+    def test_an_endpoint_that_stays_dead_is_disabled(
+        self, in_tenant: Platform, product: Product, told: Any, frozen_clock: FrozenClock
+    ) -> None:
+        product.script("webhook").answers.extend([TemporaryFailure("503")] * 30)
+        in_tenant.notify.endpoints.publish("visit.moved", {"n": 1})
+        for _ in range(12):
+            in_tenant.messaging.drain()
+            frozen_clock.advance(hours=12)
+        (message,) = in_tenant.notify.endpoints.messages(told.id).items
+        assert (message.deliveries[0].status, message.deliveries[0].attempts) == ("failed", 10)
+        in_tenant.notify.endpoints.publish("visit.moved", {"n": 2})
+        in_tenant.messaging.drain()
+        assert in_tenant.notify.endpoints.list()[0].disabled_at is not None
+
+    def test_other_tenants_have_their_own(self, in_tenant: Platform, told: Any) -> None:
+        with in_tenant.context(tenant="south", actor="user:eve"):
+            assert in_tenant.notify.endpoints.list() == []
+            assert in_tenant.notify.endpoints.publish("visit.moved", {}) == 0
+            with pytest.raises(NotFoundError):
+                in_tenant.notify.endpoints.rotate(told.id)
+
+    def test_secrets_are_not_in_the_database_nor_in_the_audit_trail(self, in_tenant: Platform, told: Any) -> None:
+        entries = [entry for entry in in_tenant.audit.entries(limit=100) if entry.entity == "notify_endpoint"]
+        assert entries
+        assert told.secret not in repr(entries)
+        assert told.secret not in repr(told)

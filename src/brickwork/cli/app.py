@@ -27,6 +27,7 @@ from brickwork.cli import (
     observe,
     rpc,
     serving,
+    storage,
     working,
 )
 from brickwork.cli.state import State, platform_of
@@ -55,6 +56,7 @@ app.add_typer(gateway.app, name="gateway")
 app.add_typer(limits.app, name="limits")
 app.add_typer(observe.app, name="observe")
 app.add_typer(rpc.app, name="rpc")
+app.add_typer(storage.app, name="storage")
 app.add_typer(new.app, name="new")
 app.command("doctor")(doctor.doctor)
 app.command("serve")(serving.serve)

@@ -4,8 +4,8 @@ Few on purpose: a capability is a port with backends, not a hook. A plugin is a 
 functions, each marked with `@brickwork.hookimpl`.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO
 from uuid import UUID
 
 import pluggy
@@ -106,6 +106,12 @@ def brickwork_notifications() -> Sequence[Any]:  # type: ignore[empty-body]
 def brickwork_recipients(platform: "Platform", kind: str, refs: Sequence[str]) -> Sequence[Any]:  # type: ignore[empty-body]
     """Called when messages are asked for to recipients that nothing is stored about. Returns `brickwork.notify.Recipient` values
     for those of `refs` ("KIND:…") that the plugin knows."""
+
+
+@hookspec
+def brickwork_scan_blob(platform: "Platform", name: str, media_type: str, open: "Callable[[], BinaryIO]") -> None:
+    """Called before a file is stored, with its name and kind; `open()` gives a stream of its content. What it raises refuses the
+    file, and nothing of it is left."""
 
 
 @hookspec

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from brickwork.oauth import OAuth
     from brickwork.realtime import Realtime
     from brickwork.rpc.service import Rpc
+    from brickwork.storage import Storage
 
 T = TypeVar("T")
 
@@ -56,6 +57,7 @@ BUILTIN = (
     "brickwork.locks.component",
     "brickwork.limits.component",
     "brickwork.flags.component",
+    "brickwork.storage.component",
     "brickwork.messaging.component",
     "brickwork.auth.component",
     "brickwork.federation.component",
@@ -220,6 +222,10 @@ class Platform:
     @property
     def flags(self) -> "Flags":
         return cast("Flags", self.get("flags"))
+
+    @property
+    def storage(self) -> "Storage":
+        return cast("Storage", self.get("storage"))
 
     @property
     def messaging(self) -> "Messaging":

@@ -7,11 +7,12 @@ from uuid import UUID
 from sqlalchemy import func, insert, select, update
 
 from brickwork.errors import NotFoundError
-from brickwork.kernel.ids import uuid7
+from brickwork.kernel.ids import parse_id, uuid7
 from brickwork.notify.models import DeliveryRow, MessageRow, StepRow
 
 if TYPE_CHECKING:
     from brickwork.data import Transaction
+    from brickwork.notify.channels.sms import SmsStatus
     from brickwork.notify.service import Notify
 
 _delivery: Any = DeliveryRow.__table__
@@ -66,6 +67,39 @@ class Tracking:
             row = self._row(transaction, delivery)
             self._note(transaction, delivery, "complained", detail, self._now())
             self._notify.suppressions.note(transaction, row.channel, row.address, "complained", detail)
+
+    def email_report(self, raw: bytes) -> bool:
+        """A message that came to the address for bounces, such as a report of RFC 3464 or 5965; whether it counts. Anybody can
+        send one, so it counts only for a delivery of the tenant's to the address that it names. Raises `ValidationError` for what
+        is no report."""
+        from brickwork.notify.channels import parse_report
+
+        report = parse_report(raw)
+        id = parse_id(report.original_id or "")
+        with self._platform.transaction() as transaction:
+            wanted = select(_delivery).where(_delivery.c.tenant_id == transaction.tenant, _delivery.c.id == id)
+            row = transaction.execute(wanted).one_or_none() if id is not None else None
+            if row is None or (report.recipient is not None and report.recipient.casefold() != row.address.casefold()):
+                return False
+            if report.kind == "failed":
+                self.bounced(row.id, f"{report.status} {report.detail}".strip(), permanent=report.permanent)
+            elif report.kind == "complaint":
+                self.complained(row.id, f"{report.status} {report.detail}".strip())
+            elif report.kind == "delivered":
+                self.delivered(row.id)
+            return True
+
+    def sms_status(self, status: "SmsStatus") -> bool:
+        """What `brickwork.notify.channels.sms.parse_status` read of a provider's report; whether it is about a delivery of the
+        tenant's."""
+        id = self.by_provider_id(status.provider_id)
+        if id is None:
+            return False
+        if status.state in ("delivered", "read"):
+            self.delivered(id)
+        elif status.state in ("undelivered", "failed"):
+            self.bounced(id, f"{status.state} {status.code}".strip(), permanent=status.suppress)
+        return True
 
     def unsubscribed(self, delivery: UUID) -> str:
         """The recipient wants no more of its category on this channel. Returns the category."""

@@ -1,0 +1,1 @@
+"""The history of storage's tables."""
