@@ -25,6 +25,20 @@ def reportlab(platform: "Platform", settings: Any) -> Any:
     return ReportlabRenderer()
 
 
+def html(platform: "Platform", settings: Any) -> Any:
+    """The renderer for "html"."""
+    from brickwork.documents.backends.html import HtmlRenderer
+
+    return HtmlRenderer()
+
+
+def text(platform: "Platform", settings: Any) -> Any:
+    """The renderer for "text"."""
+    from brickwork.documents.backends.text import TextRenderer
+
+    return TextRenderer()
+
+
 @hookimpl
 def brickwork_components() -> Sequence[Component]:
     return [
@@ -51,5 +65,7 @@ def brickwork_backends() -> Sequence[Backend]:
             factory="brickwork.documents.component:reportlab",
             summary="PDF by reportlab",
             capabilities=frozenset({"archive", "attachments", "forms", "charts", "barcodes", "contents", "page_numbers"}),
-        )
+        ),
+        Backend(port="documents", name="html", factory="brickwork.documents.component:html", summary="One HTML file"),
+        Backend(port="documents", name="text", factory="brickwork.documents.component:text", summary="Plain text"),
     ]
