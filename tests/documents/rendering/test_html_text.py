@@ -51,6 +51,7 @@ def test_html_is_one_file_with_everything_escaped() -> None:
     assert '<a href="https://pay.example/17">how to pay</a> &amp; when.' in page
     assert '<td style="text-align:left;color:#7a3b12">日本</td><td style="text-align:right">9</td>' in page
     assert '<col style="width:auto"><col style="width:56.6929pt">' in page
+    assert "Page" not in page
     for outside in ("<script", 'src="http', "url("):
         assert outside not in page
 

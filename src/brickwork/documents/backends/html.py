@@ -23,7 +23,7 @@ _BEYOND = frozenset({"chart", "barcode", "qr", "toc"})
 
 
 class HtmlRenderer:
-    """HTML with its style inside and its images as data: URLs. It has no pages, so `<page/>` shows nothing."""
+    """HTML with its style inside and its images as data: URLs. It has no pages, so paragraphs that number them are left out."""
 
     media_type = "text/html; charset=utf-8"
     capabilities: frozenset[str] = frozenset()
@@ -32,7 +32,8 @@ class HtmlRenderer:
         """The page. Raises `UnsupportedError` for charts, barcodes and contents, and for archives and attachments."""
         if order.archive or document.first("attachment") is not None:
             raise UnsupportedError("HTML has no archive form and no attachments; make a PDF")
-        body = "".join(_shown(child, order) for child in document.elements())
+        ordered = sorted(document.elements(), key=lambda one: {"header": 0, "footer": 2}.get(one.tag, 1))
+        body = "".join(_shown(child, order) for child in ordered)
         lang, title = document.get("lang", "en"), document.get("title", "")
         direction = f' dir="{document.get("dir")}"' if document.get("dir") else ""
         head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_style(order.theme)}</style>'
@@ -47,6 +48,8 @@ def _shown(node: Element | str, order: Order) -> str:
         raise UnsupportedError(f"line {node.line}: HTML shows no <{tag}>; make a PDF")
     if tag in ("page", "pages"):
         return ""
+    if tag == "p" and any(one.tag in ("page", "pages") for one in node.walk()):
+        return ""  # there are no pages to be numbered
     if tag in ("br", "hr"):
         return f"<{tag}>"
     if tag in ("spacer", "pagebreak"):
