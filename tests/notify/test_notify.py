@@ -475,3 +475,40 @@ class TestEndpoints:
         assert entries
         assert told.secret not in repr(entries)
         assert told.secret not in repr(told)
+
+
+class TestCrashes:
+    """A process that dies between handing messages over and writing that down; `python -m benchmarks notify` kills real ones."""
+
+    def crash(self, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Any:
+        def die(*_: Any, **__: Any) -> None:
+            raise SystemExit
+
+        sent = platform.notify.send("direct", [ANN, "bob@example.org"], content=HELLO)
+        with monkeypatch.context() as patched:
+            patched.setattr(platform.notify._delivering, "_record", die)
+            platform.messaging.drain()
+        assert [status(platform, id) for id in sent.messages] == [[("email", "sending")]] * 2
+        return sent
+
+    def test_what_was_handed_over_is_not_sent_again(
+        self, in_tenant: Platform, product: Product, frozen_clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sent = self.crash(in_tenant, monkeypatch)
+        frozen_clock.advance(minutes=10)
+        in_tenant.messaging.drain()
+        assert len(product.script("email").sent) == 2
+        assert [status(in_tenant, id) for id in sent.messages] == [[("email", "sent")]] * 2
+        journal = in_tenant.settings.platform.data_dir / "notify" / "journal"
+        assert list(journal.iterdir()) == [], "what the database knows needs no journal"
+
+    def test_without_the_journal_each_is_sent_again_under_the_same_id(
+        self, in_tenant: Platform, product: Product, frozen_clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.crash(in_tenant, monkeypatch)
+        for file in (in_tenant.settings.platform.data_dir / "notify" / "journal").iterdir():
+            file.unlink()  # the machine was lost with its disk
+        frozen_clock.advance(minutes=10)
+        in_tenant.messaging.drain()
+        ids = [message.id for message in product.script("email").sent]
+        assert (len(ids), len(set(ids))) == (4, 2)
