@@ -25,6 +25,7 @@ def test_each_component_has_its_own_version_table_and_is_at_its_head(platform):
     assert set(at) == {
         "auth",
         "database",
+        "documents",
         "entities",
         "eventstore",
         "federation",
@@ -34,7 +35,9 @@ def test_each_component_has_its_own_version_table_and_is_at_its_head(platform):
         "jobs",
         "limits",
         "messaging",
+        "notify",
         "realtime",
+        "storage",
         "web",
     }
     engine = owner_engine(platform)

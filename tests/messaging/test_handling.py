@@ -1,5 +1,6 @@
 """Handlers: effects once, retries, order, limits, dead letters. Time is the test's own; `drain` handles what is due."""
 
+import contextlib
 from uuid import uuid4
 
 import attrs
@@ -364,3 +365,25 @@ def test_two_that_publish_one_key_at_once_keep_its_order(platform):
         thread.join()
     with platform.system_context(reason="test"), platform.transaction() as transaction:
         assert transaction.execute(select(func.count()).select_from(DeliveryRow)).scalar_one() == 20
+
+
+class Rung(Event, name="bell.rung"):
+    door: str
+
+
+def test_what_is_sent_in_a_savepoint_that_is_undone_is_undone_with_it(make_platform):
+    heard = []
+
+    @handles(Rung, name="listen")
+    def listen(platform, event):
+        heard.append(event.door)
+
+    platform = make_platform(components=["messaging"], plugins=[])
+    platform.messaging.subscribe(listen)
+    with platform.context(tenant="north", actor="user:ito"), platform.transaction() as transaction:
+        platform.messaging.send("listen", Rung(door="front"))
+        with contextlib.suppress(RuntimeError), transaction.savepoint():
+            platform.messaging.send("listen", Rung(door="cellar"))
+            raise RuntimeError
+    platform.messaging.drain()
+    assert heard == ["front"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from brickwork.documents.templates.definition import Template
+from brickwork.documents.template import Template
 
 if TYPE_CHECKING:
     from brickwork.kernel.platform import Platform

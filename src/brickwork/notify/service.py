@@ -23,7 +23,7 @@ from brickwork.notify.inbox import Inbox, InboxChannel
 from brickwork.notify.journal import Journal
 from brickwork.notify.links import Links
 from brickwork.notify.preferences import Preferences
-from brickwork.notify.providers import Providers, make_providers
+from brickwork.notify.providers import Provider, Providers, make_providers
 from brickwork.notify.recipients import Recipients, Who
 from brickwork.notify.sending import Order, Sending, Sent, expiry
 from brickwork.notify.settings import NotifySettings
@@ -55,8 +55,8 @@ class Notify:
         self.contents = Contents(platform, self.links)
         self._delivering = Delivering(self, Journal(platform.settings.platform.data_dir / "notify" / "journal"))
         self._definitions = {notification.key: notification for notification in (DIRECT, WEBHOOK, *self._declared())}
-        inbox: Any = InboxChannel(self.inbox)
-        self.providers = {"inbox": Providers("inbox", [("inbox", inbox)], 0), **make_providers(platform, settings)}
+        inbox = Provider("inbox", lambda: InboxChannel(self.inbox))
+        self.providers = {"inbox": Providers("inbox", [inbox], 0), **make_providers(platform, settings)}
         for event in (NotificationFailed, AddressSuppressed, EndpointDisabled):
             platform.messaging.catalogue.add_event(event)
         platform.messaging.catalogue.add(self._subscriptions())

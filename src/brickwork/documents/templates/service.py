@@ -21,8 +21,8 @@ from brickwork.data.pagination import Page, cut, decode_cursor, encode_cursor
 from brickwork.documents.filling.sandbox import FillError, OutputTooLargeError, fill
 from brickwork.documents.filling.workers import TooSlowError, Workers
 from brickwork.documents.models import TemplateRow
+from brickwork.documents.template import ESCAPED, Template, check_locale
 from brickwork.documents.templates.checking import check
-from brickwork.documents.templates.definition import ESCAPED, Template, check_locale
 from brickwork.documents.templates.sources import Library, Names
 from brickwork.errors import BrickworkError, DefinitionError, NotFoundError, Problem, ValidationError
 from brickwork.kernel.ids import uuid7

@@ -6,8 +6,8 @@ from contextlib import suppress
 import attrs
 from jinja2 import TemplateSyntaxError
 
+from brickwork.documents.template import Template
 from brickwork.documents.templates.checking import references
-from brickwork.documents.templates.definition import Template
 from brickwork.errors import NotFoundError
 
 #: Templates that one may need.

@@ -1,6 +1,5 @@
 """What reportlab doesn't write: embedded files, signature fields, and what PDF/A-3b asks for (ISO 19005-3)."""
 
-import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -33,8 +32,7 @@ def finish(content: bytes, document: Element, order: Order, files: Sequence[Elem
 
 def _attach(pdf: pikepdf.Pdf, element: Element, assets: Mapping[str, bytes], moment: datetime | None) -> None:
     content, name = asset(element, assets), element.get("name")
-    digest = hashlib.md5(content, usedforsecurity=False).digest()  # what PDF asks for (ISO 32000-1, table 46)
-    parameters: dict[str, Any] = {"/Size": len(content), "/CheckSum": pikepdf.String(digest)}
+    parameters: dict[str, Any] = {"/Size": len(content)}
     if moment is not None:
         parameters["/ModDate"] = _date(moment)
     stream = pikepdf.Stream(pdf, content)
