@@ -127,7 +127,7 @@ def test_the_platform_finds_it():
     import brickwork_apprise
 
     (backend,) = brickwork_apprise.brickwork_backends()
-    assert (backend.port, backend.name) == ("notify", "apprise")
+    assert (backend.port, backend.name) == ("channel", "apprise")
     from brickwork.kernel.component import resolve
 
     assert isinstance(resolve(backend.factory)(None, AppriseSettings(schemes=["json"])), AppriseChannel)
