@@ -73,7 +73,7 @@ def test_who_migrates_waits_longer_than_for_other_locks(make_platform):
 
 
 def test_two_who_migrate_at_once_do_it_once(make_platform):
-    first = make_platform(migrated=False)
+    first = make_platform(migrated=False, database={"busy_timeout": 60})
     second = make_platform(migrated=False, database=first.settings.database.model_dump())
     failures = []
 

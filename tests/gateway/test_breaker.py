@@ -294,12 +294,12 @@ from brickwork.gateway.circuit import BreakerRule
 from brickwork.kernel.component import ComponentSettings
 with Platform(["database"], settings={"database": {"url": sys.argv[1]}, "platform": {"data_dir": sys.argv[2]}}) as platform:
     breaker = CircuitBreaker(EmbeddedBreakers(platform, ComponentSettings()), metrics=CollectorRegistry(), refresh=0.05)
-    breaker.declare("up", BreakerRule(failures=1, open_for=0.3, probes=5))
+    breaker.declare("up", BreakerRule(failures=1, open_for=3, probes=5))
     breaker.admit("up")
     breaker.refresh()
     print(breaker.state("up"), flush=True)
     sys.stdin.readline()
-    end, passed = time.monotonic() + 1.5, 0
+    end, passed = time.monotonic() + 4.5, 0
     while time.monotonic() < end:
         passed += bool(breaker.admit("up"))
         time.sleep(0.001)

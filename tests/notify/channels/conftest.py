@@ -10,7 +10,7 @@ from .mailserver import MailServer, ScriptedServer, certificate
 from .webserver import WebServer
 
 #: Seconds that channels wait in tests.
-PATIENCE = 1.0
+PATIENCE = 2.0
 
 
 @pytest.fixture(scope="session")
