@@ -1,0 +1,34 @@
+"""Signatures of PDFs (PAdES): made by files, services and devices; fields for them; and what there is to say of those in a document."""
+
+from brickwork.documents.signing.appearance import Appearance
+from brickwork.documents.signing.backends.file import FileSigner
+from brickwork.documents.signing.errors import CertificateError, SignerError, SigningError, SigningKeyError, TimestampError
+from brickwork.documents.signing.fields import Field, FieldState, Lock, Permission, Place, add_fields, signature_fields
+from brickwork.documents.signing.making import Level, extend, sign
+from brickwork.documents.signing.opening import Limits
+from brickwork.documents.signing.port import Hash, Signer
+from brickwork.documents.signing.trust import Trust
+
+__all__ = [
+    "Appearance",
+    "CertificateError",
+    "Field",
+    "FieldState",
+    "FileSigner",
+    "Hash",
+    "Level",
+    "Limits",
+    "Lock",
+    "Permission",
+    "Place",
+    "Signer",
+    "SignerError",
+    "SigningError",
+    "SigningKeyError",
+    "TimestampError",
+    "Trust",
+    "add_fields",
+    "extend",
+    "sign",
+    "signature_fields",
+]
