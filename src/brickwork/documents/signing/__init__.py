@@ -4,7 +4,7 @@ from brickwork.documents.signing.appearance import Appearance
 from brickwork.documents.signing.backends.file import FileSigner
 from brickwork.documents.signing.errors import CertificateError, SignerError, SigningError, SigningKeyError, TimestampError
 from brickwork.documents.signing.fields import Field, FieldState, Lock, Permission, Place, add_fields, signature_fields
-from brickwork.documents.signing.making import Level, extend, sign
+from brickwork.documents.signing.making import Level, extend, sign, verify
 from brickwork.documents.signing.opening import Limits
 from brickwork.documents.signing.port import Hash, Signer
 from brickwork.documents.signing.trust import Trust
@@ -31,4 +31,5 @@ __all__ = [
     "extend",
     "sign",
     "signature_fields",
+    "verify",
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from brickwork.documents.signing.errors import SigningError
-from brickwork.documents.signing.opening import Limits, open_reader, open_writer, reading
+from brickwork.documents.signing.opening import Limits, entry, open_reader, open_writer, reading
 from brickwork.errors import ValidationError
 
 if TYPE_CHECKING:
@@ -118,17 +118,17 @@ def states(handler: Any) -> list[FieldState]:
     with reading():
         for name, value, reference in enumerate_sig_fields(handler):
             field = reference.get_object()
-            if value is not None and value.get_object().get("/Type") == "/DocTimeStamp":
+            if value is not None and entry(value.get_object(), "/Type") == "/DocTimeStamp":
                 continue
-            found.append(FieldState(name, value is not None, _visible(field)))
+            found.append(FieldState(name, value is not None, size_of(field) is not None))
     return found
 
 
 def names(handler: Any) -> set[str]:
     """The names of all fields at the top of the form."""
     with reading():
-        form = handler.root.get("/AcroForm", {})
-        return {str(one.get_object().get("/T", "")) for one in form.get("/Fields", ())}
+        form = entry(handler.root, "/AcroForm", {})
+        return {str(entry(one.get_object(), "/T", "")) for one in entry(form, "/Fields", ())}
 
 
 def check_page(handler: Any, place: Place | None) -> None:
@@ -161,7 +161,9 @@ def lock_specification(lock: Lock) -> "FieldMDPSpec":
     return FieldMDPSpec(action, fields=list(lock.fields) or None)
 
 
-def _visible(field: Any) -> bool:
-    widget = field if "/Rect" in field else (field["/Kids"][0] if field.get("/Kids") else {})
-    left, bottom, right, top = (float(value) for value in widget.get("/Rect", (0, 0, 0, 0)))
-    return left != right and bottom != top
+def size_of(field: Any) -> tuple[float, float] | None:
+    """Width and height of a field; None where it is invisible."""
+    kids = entry(field, "/Kids", ())
+    widget = field if "/Rect" in field or not kids else kids[0]
+    left, bottom, right, top = (float(value) for value in entry(widget, "/Rect", (0, 0, 0, 0)))
+    return (abs(right - left), abs(top - bottom)) if left != right and bottom != top else None

@@ -6,20 +6,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import attrs
 from cryptography import x509
 
 from brickwork.documents.signing.appearance import Appearance
 from brickwork.documents.signing.errors import CertificateError, SigningError
-from brickwork.documents.signing.fields import Field, Lock, Permission, Place, check_page, names, specification, states
+from brickwork.documents.signing.fields import Field, Lock, Permission, Place, check_page, names, size_of, specification, states
 from brickwork.documents.signing.keys import check_certificate, hash_for
 from brickwork.documents.signing.opening import Limits, open_reader, open_writer, reading, said
 from brickwork.documents.signing.port import Signer
 from brickwork.documents.signing.running import library, run
 from brickwork.documents.signing.trust import Trust
 from brickwork.errors import BrickworkError, ValidationError
+
+if TYPE_CHECKING:
+    from brickwork.documents.signing.report import Report
 
 #: PAdES baselines (ETSI EN 319 142-1): a signature; with a timestamp; with all that its verification needs; with a timestamp on that.
 Level = Literal["B-B", "B-T", "B-LT", "B-LTA"]
@@ -197,10 +200,7 @@ class _Signing:
             return self._field.place.width, self._field.place.height
         with reading():
             for _, _, reference in enumerate_sig_fields(self._writer, with_name=self._field.name):
-                field = reference.get_object()
-                widget = field if "/Rect" in field else (field["/Kids"][0] if field.get("/Kids") else {})
-                left, bottom, right, top = (float(value) for value in widget.get("/Rect", (0, 0, 0, 0)))
-                return (abs(right - left), abs(top - bottom)) if left != right and bottom != top else None
+                return size_of(reference.get_object())
         return None
 
     def _check_earlier(self, made: bytes) -> None:
@@ -222,7 +222,7 @@ class Judged:
 
 
 def _judged(reader: Any, limits: Limits) -> list[Judged]:
-    from brickwork.documents.signing.changes import policy_for
+    from brickwork.documents.signing.judging import policy_for
     from pyhanko.sign.diff_analysis import SuspiciousModification
 
     found = []
@@ -270,6 +270,15 @@ async def _extended(pdf: bytes, level: Level, timestamps: Any, session: Any, lim
         )
         pdf = out.getvalue()
     return pdf
+
+
+def verify(pdf: bytes, trust: Trust | None = None, *, limits: Limits | None = None) -> "Report":
+    """What there is to say of the signatures in a document. Without `trust` nobody is trusted, and nobody asked. Raises
+    `DocumentUnreadableError`, `DocumentPasswordError`, `TooLargeError`; what is wrong with a signature is a finding."""
+    library()
+    from brickwork.documents.signing.verifying import Verification
+
+    return run(Verification(bytes(pdf), trust or Trust(fetch=False), limits or Limits()).report())
 
 
 async def check_trust(chain: list[bytes], session: Any) -> None:

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -74,6 +74,14 @@ def reading() -> Iterator[None]:
     except (PdfError, ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError,
             NotImplementedError, MemoryError) as error:  # fmt: skip
         raise DocumentUnreadableError(f"the document is not a PDF that can be read: {said(error)}") from None
+
+
+def entry(dictionary: Any, key: str, default: Any = None) -> Any:
+    """What a dictionary of a document has under a key, wherever in the file it lies."""
+    try:
+        return dictionary[key]
+    except KeyError:
+        return default
 
 
 def said(error: BaseException) -> str:
