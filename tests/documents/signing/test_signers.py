@@ -101,6 +101,15 @@ class TestPkcs11Signer(SignerContract):
     def test_a_document_is_signed(self, signer: Any, contract: bytes) -> None:
         assert sign(contract, signer).startswith(contract)
 
+    def test_two_signers_share_a_token(self, device: Pkcs11SignerSettings) -> None:
+        first, second = Pkcs11Signer(device), Pkcs11Signer(device)
+        digest = hashlib.sha256(b"a document").digest()
+        first.sign(digest, "sha256")
+        second.sign(digest, "sha256")
+        first.close()
+        second.sign(digest, "sha256")
+        second.close()
+
     def test_what_the_device_lacks_is_told(self, device: Pkcs11SignerSettings, ada: Identity, ben: Identity, tmp_path: Path) -> None:
         other = ben if ada.chain_pem() in device.certificates.read_bytes() else ada  # type: ignore[union-attr]
         (tmp_path / "other.pem").write_bytes(other.chain_pem())

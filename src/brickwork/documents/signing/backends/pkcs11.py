@@ -63,9 +63,15 @@ class Pkcs11Signer:
     def sign(self, digest: bytes, hash: Hash) -> bytes:
         check_digest(digest, hash)
         own = self.certificates()[0]
-        with self._lock, self._working():
-            signature = self._signature(x509.load_der_x509_certificate(own), digest, hash)
+        try:
+            signature = self._signed(own, digest, hash)
+        except SignerError:  # a session may have ended: the card was pulled out, or another signer logged out for all
+            signature = self._signed(own, digest, hash)
         return check_signature(own, signature, digest, hash)
+
+    def _signed(self, own: bytes, digest: bytes, hash: Hash) -> bytes:
+        with self._lock, self._working():
+            return self._signature(x509.load_der_x509_certificate(own), digest, hash)
 
     def health(self) -> Health:
         try:
@@ -94,6 +100,9 @@ class Pkcs11Signer:
             yield
         except (PinIncorrect, PinInvalid, PinLenRange):
             raise SigningKeyError("the PIN of the device is wrong", field="pin") from None
+        except SigningKeyError:
+            self._drop()
+            raise
         except PKCS11Error as error:
             self._drop()
             raise SignerError(f"the device failed: {type(error).__name__} {error}".strip()) from None
@@ -104,7 +113,10 @@ class Pkcs11Signer:
         except Exception as error:  # python-pkcs11 passes on what the loader says
             raise SignerError(f"the library of the device can't be loaded: {type(error).__name__}") from None
         token = module.get_token(token_label=self._settings.token)
-        session = token.open(user_pin=self._settings.pin.get_secret_value())
+        try:
+            session = token.open(user_pin=self._settings.pin.get_secret_value())
+        except pkcs11.exceptions.UserAlreadyLoggedIn:  # a process logs in once for all its sessions
+            session = token.open()
         try:
             self._key = session.get_key(object_class=pkcs11.ObjectClass.PRIVATE_KEY, label=self._settings.key)
         except pkcs11.exceptions.NoSuchKey:
