@@ -19,10 +19,10 @@ class Objects:
         self._resolver = resolver
         self.root = resolver.root
         self.trailer = resolver.trailer_view
-        #: Objects that are not looked below: pages, and the nodes of their tree.
-        self.stops: set[Any] = set()
+        catalog = resolver.root_ref
+        #: Objects that are not looked below: the catalog, pages, and the nodes of their tree.
+        self.stops: set[Any] = {(catalog.idnum, catalog.generation)}
         self.tree: set[Any] = set()
-        self._below: dict[Any, set[Any]] = {}
 
     def get(self, ref: Any) -> Any:
         return self._resolver(ref)

@@ -18,7 +18,7 @@ from pyhanko_certvalidator import CertificateValidator
 
 from brickwork.documents.signing.changes import Change, changes_between
 from brickwork.documents.signing.judging import certification, judged, policy_for
-from brickwork.documents.signing.making import common_name
+from brickwork.documents.signing.making import as_certificate_error, common_name
 from brickwork.documents.signing.opening import Limits, entry, open_reader, reading, said
 from brickwork.documents.signing.report import Finding, Found, Report
 from brickwork.documents.signing.trust import Session, Trust
@@ -137,10 +137,13 @@ class Verification:
     # -- timestamps on the document ----------------------------------------------------------------------------------------
 
     async def _timestamp(self, one: Any) -> Found:
-        status = await async_validate_pdf_timestamp(one, self._session.context(self._proof(one)), policy_for(one))
+        context = self._session.context(self._proof(one))
+        status = await async_validate_pdf_timestamp(one, context, policy_for(one))
         if status.trusted and status.intact and status.valid:
             self._proofs.append((one.signed_revision, status.timestamp.astimezone(UTC)))
-        return self._found(one, status, "timestamp", None, timestamped_at=status.timestamp if status.trusted else None)
+        problem = await self._problem(one, status, context)
+        moment = status.timestamp.astimezone(UTC) if status.trusted else None
+        return self._found(one, status, "timestamp", problem, timestamped_at=moment)
 
     def _proof(self, one: Any) -> datetime | None:
         """The earliest time that a later trusted timestamp proves the document's state for."""
@@ -160,7 +163,8 @@ class Verification:
         )
         extra = () if stamp is None or good else (Finding("timestamp", "its timestamp can't be relied on: " + _why(stamp)),)
         level = await self._level(one, good, proven, bool(status.trusted))
-        return self._found(one, status, "signature", proven, extra, timestamped_at=proven, level=level)
+        problem = await self._problem(one, status, context)
+        return self._found(one, status, "signature", problem, extra, timestamped_at=proven, level=level)
 
     async def _level(self, one: Any, stamped: bool, proven: datetime | None, trusted: bool) -> Any:
         if entry(one.sig_object, "/SubFilter") != "/ETSI.CAdES.detached":
@@ -170,6 +174,21 @@ class Verification:
         if not (trusted and self._has_dss and await self._lasts(one, proven)):
             return "B-T"
         return "B-LTA" if any(revision > one.signed_revision for revision, _ in self._proofs) else "B-LT"
+
+    async def _problem(self, one: Any, status: Any, context: Any) -> str | None:
+        """The code of what is wrong with the certificates, which pyHanko's indication doesn't always tell apart."""
+        if status.trusted or not (status.intact and status.valid):
+            return None
+        code = _PROBLEMS.get(status.trust_problem_indic)
+        if code is not None:
+            return code
+        try:
+            validator = CertificateValidator(one.signer_cert, one.other_embedded_certs, validation_context=context)
+            await validator.async_validate_usage(set())
+        except Exception as error:
+            problem = str(as_certificate_error(error).details["problem"])
+            return "chain" if problem == "untrusted" else problem
+        return "chain"
 
     async def _lasts(self, one: Any, proven: datetime | None) -> bool:
         """Whether the document itself holds what tells that its certificates were not revoked."""
@@ -183,10 +202,10 @@ class Verification:
 
     # -- both ------------------------------------------------------------------------------------------------------------------
 
-    def _found(self, one: Any, status: Any, kind: Any, proven: datetime | None, extra: Any = (), **more: Any) -> Found:
+    def _found(self, one: Any, status: Any, kind: Any, problem: str | None, extra: Any = (), **more: Any) -> Found:
         own = x509.load_der_x509_certificate(one.signer_cert.dump())
         changes = self._changes(one, status)
-        findings = [*_trust(status, own, proven), *extra]
+        findings = [*_trust(status, problem), *extra]
         if status.coverage not in _COVERAGE:
             findings.append(Finding("coverage", "it covers only a part of what was there when it was made"))
         if forbidden := [change for change in changes if not change.allowed]:
@@ -221,7 +240,7 @@ class Verification:
         touched = {ref for n in range(one.signed_revision + 1, total) for ref in self._reader.xrefs.explicit_refs_in_revision(n)}
         old, new = (self._reader.get_historical_resolver(n) for n in (one.signed_revision, total - 1))
         found = judged(changes_between(old, new, touched), one)
-        if not status.docmdp_ok and all(change.allowed for change in found):
+        if not one.summarise_integrity_info()["docmdp_ok"] and all(change.allowed for change in found):
             why = said(status.diff_result) if isinstance(status.diff_result, SuspiciousModification) else None
             found.append(Change("objects_changed", why, allowed=False))
         return found
@@ -234,17 +253,12 @@ def _malformed(name: str, kind: Any, error: BrickworkError) -> Found:
     return Found(field=name, kind=kind, findings=(Finding("malformed", f"it can't be read: {error.message}"),))
 
 
-def _trust(status: Any, own: x509.Certificate, proven: datetime | None) -> list[Finding]:
+def _trust(status: Any, problem: str | None) -> list[Finding]:
     if not status.intact:
         return [Finding("altered", _TOLD["altered"])]
     if not status.valid:
         return [Finding("forged", _TOLD["forged"])]
-    if status.trusted:
-        return []
-    code = _PROBLEMS.get(status.trust_problem_indic, "chain")
-    if code in ("expired", "not_yet_valid"):
-        code = "not_yet_valid" if (proven or datetime.now(UTC)) < own.not_valid_before_utc else code
-    return [Finding(code, _TOLD[code])]
+    return [Finding(problem, _TOLD[problem])] if problem is not None else []
 
 
 def _why(stamp: Any) -> str:
