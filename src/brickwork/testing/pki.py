@@ -108,7 +108,7 @@ class Authority:
     @contextmanager
     def serving(self) -> Iterator[str]:
         """A block in which the services answer; certificates that are issued in it name them."""
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        server = _Server(("127.0.0.1", 0), _handler(self))
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         self.url = f"http://127.0.0.1:{server.server_port}"
@@ -195,6 +195,11 @@ def _usage(**given: bool) -> x509.KeyUsage:
         "crl_sign", "encipher_only", "decipher_only",
     )  # fmt: skip
     return x509.KeyUsage(**{name: given.get(name, False) for name in names})
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """Who didn't wait for the answer is what a test was about."""
 
 
 def _handler(authority: Authority) -> type[BaseHTTPRequestHandler]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from brickwork.documents.signing import Trust
-from brickwork.documents.signing.timestamps import TimestampAuthority
+from brickwork.documents.signing.authority import TimestampAuthority
 from brickwork.testing.pki import Authority, Identity
 
 

@@ -22,7 +22,7 @@ from brickwork.documents.signing import (
     signature_fields,
     verify,
 )
-from brickwork.documents.signing.timestamps import TimestampAuthority
+from brickwork.documents.signing.authority import TimestampAuthority
 from brickwork.errors import DocumentUnreadableError, TooLargeError, ValidationError
 from brickwork.testing.pki import Authority, Identity
 

@@ -9,7 +9,7 @@ import pytest
 from asn1crypto import tsp
 
 from brickwork.documents.signing import TimestampError, Trust, sign
-from brickwork.documents.signing.timestamps import TimestampAuthority
+from brickwork.documents.signing.authority import TimestampAuthority
 from brickwork.testing.pki import Authority, Identity
 
 
@@ -39,8 +39,8 @@ def test_it_is_not_there(contract: bytes, ada: Identity) -> None:
 
 
 def test_it_refuses(contract: bytes, authority: Authority, ada: Identity, clock: TimestampAuthority) -> None:
-    refusal = tsp.TimeStampResp({"status": tsp.PKIStatusInfo({"status": "rejection", "status_string": ["not today"]})})
-    authority.instead["/tsa"] = (200, refusal.dump())
+    status = tsp.PKIStatusInfo({"status": "rejection", "status_string": ["not today"]}).dump()
+    authority.instead["/tsa"] = (200, bytes([0x30, len(status)]) + status)
     with pytest.raises(TimestampError, match="not today"):
         sign(contract, ada.signer(), level="B-T", timestamps=clock)
 

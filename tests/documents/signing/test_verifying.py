@@ -11,9 +11,8 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
 from brickwork.documents.signing import Field, Limits, Lock, Place, Trust, add_fields, extend, sign, verify
-from brickwork.documents.signing.changes import Change
-from brickwork.documents.signing.report import Found
-from brickwork.documents.signing.timestamps import TimestampAuthority
+from brickwork.documents.signing.report import Change, Found
+from brickwork.documents.signing.authority import TimestampAuthority
 from brickwork.errors import DocumentPasswordError, DocumentUnreadableError, TooLargeError
 from brickwork.testing.pki import Authority, Identity
 

@@ -8,6 +8,7 @@ from pyhanko.pdf_utils import generic
 
 from brickwork.documents.signing.objects import Objects, annotation_kind, pages_of, shape
 from brickwork.documents.signing.opening import entry
+from brickwork.documents.signing.report import Change
 from brickwork.errors import DocumentUnreadableError
 
 #: What verification and archiving add; every signature allows it.
@@ -28,16 +29,6 @@ _CONTENT = ("/Contents", "/Resources", "/MediaBox", "/CropBox", "/Rotate", "/Use
 _INHERITED = ("/Resources", "/MediaBox", "/CropBox", "/Rotate")
 _APPEARANCE = frozenset({"/AP", "/AS", "/MK", "/DA"})
 _DEPTH = 32
-
-
-@attrs.frozen
-class Change:
-    """One thing that is not as it was signed: its kind, the name or page (from 1) it is of, and whether the signature allows it."""
-
-    kind: str
-    name: str | None = None
-    page: int | None = None
-    allowed: bool = True
 
 
 def changes_between(old: Any, new: Any, touched: Iterable[Any]) -> list[Change]:

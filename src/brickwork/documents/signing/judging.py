@@ -14,9 +14,10 @@ from pyhanko.sign.diff_analysis import (
 )
 from pyhanko.sign.fields import MDPPerm
 
-from brickwork.documents.signing.changes import ANNOTATING, FILLING, UPKEEP, Change
+from brickwork.documents.signing.changes import ANNOTATING, FILLING, UPKEEP
 from brickwork.documents.signing.objects import Objects, pages_of, shape
 from brickwork.documents.signing.opening import entry
+from brickwork.documents.signing.report import Change
 
 _LEVELS = {MDPPerm.NO_CHANGES: "none", MDPPerm.FILL_FORMS: "forms", MDPPerm.ANNOTATE: "annotations"}
 

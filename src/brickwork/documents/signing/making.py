@@ -12,6 +12,7 @@ import attrs
 from cryptography import x509
 
 from brickwork.documents.signing.appearance import Appearance
+from brickwork.documents.signing.authority import TimestampAuthority
 from brickwork.documents.signing.errors import CertificateError, SigningError
 from brickwork.documents.signing.fields import Field, Lock, Permission, Place, check_page, names, size_of, specification, states
 from brickwork.documents.signing.keys import check_certificate, hash_for
@@ -57,7 +58,7 @@ class Request:
 def sign(
     pdf: bytes, signer: Signer, *, field: str | None = None, place: Place | None = None, appearance: Appearance | None = None,
     level: Level = "B-B", certify: Permission | None = None, lock: Lock | None = None, reason: str | None = None,
-    location: str | None = None, name: str | None = None, contact: str | None = None, timestamps: Any = None,
+    location: str | None = None, name: str | None = None, contact: str | None = None, timestamps: TimestampAuthority | None = None,
     trust: Trust | None = None, moment: datetime | None = None, limits: Limits | None = None,
 ) -> bytes:  # fmt: skip
     """The document with a signature more; what was there stays byte for byte, and earlier signatures valid.
@@ -82,10 +83,10 @@ def sign(
 class _Signing:
     """One signature as it is made."""
 
-    def __init__(self, pdf: bytes, signer: Signer, request: Request, timestamps: Any, trust: Trust | None) -> None:
+    def __init__(self, pdf: bytes, signer: Signer, request: Request, timestamps: TimestampAuthority | None, trust: Trust | None) -> None:
         self._request = request
         self._signer = signer
-        self._timestamps = timestamps
+        self._timestamps = timestamps.client if timestamps else None
         self._trust = trust
         self._moment = (request.moment or datetime.now(UTC)).astimezone(UTC)
         self._chain = list(signer.certificates())
@@ -240,7 +241,7 @@ def _judged(reader: Any, limits: Limits) -> list[Judged]:
     return found
 
 
-def extend(pdf: bytes, *, level: Level, timestamps: Any, trust: Trust, limits: Limits | None = None) -> bytes:
+def extend(pdf: bytes, *, level: Level, timestamps: TimestampAuthority, trust: Trust, limits: Limits | None = None) -> bytes:
     """The document with what later verification of its signatures needs (B-LT), and a timestamp on all of it (B-LTA), before
     certificates or the last timestamp end. Raises what `sign` does."""
     library()
@@ -249,7 +250,7 @@ def extend(pdf: bytes, *, level: Level, timestamps: Any, trust: Trust, limits: L
     limits = limits or Limits()
     session = trust.session()
     with refusing():
-        return run(_extended(bytes(pdf), level, timestamps, session, limits))
+        return run(_extended(bytes(pdf), level, timestamps.client, session, limits))
 
 
 async def _extended(pdf: bytes, level: Level, timestamps: Any, session: Any, limits: Limits) -> bytes:

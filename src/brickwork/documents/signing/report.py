@@ -5,12 +5,20 @@ from typing import Literal
 
 import attrs
 
-from brickwork.documents.signing.changes import Change
-
 #: "CMS" is a signature that is not PAdES (adbe.pkcs7.detached).
 Reached = Literal["CMS", "B-B", "B-T", "B-LT", "B-LTA"]
 #: How much a signature covers: the file, the file as it was when it was signed, or less.
 Coverage = Literal["file", "revision", "part"]
+
+
+@attrs.frozen
+class Change:
+    """One thing that is not as it was signed: its kind, the name or page (from 1) it is of, and whether the signature allows it."""
+
+    kind: str
+    name: str | None = None
+    page: int | None = None
+    allowed: bool = True
 
 
 @attrs.frozen

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from asn1crypto import tsp, x509
+from asn1crypto import cms, core, tsp, x509
 from cryptography import x509 as certificates
 from cryptography.hazmat.primitives.hashes import Hash
 from pydantic import SecretStr
@@ -18,7 +18,13 @@ from brickwork.documents.signing.http import Http, HttpFailure
 _HEADERS = {"content-type": "application/timestamp-query", "accept": "application/timestamp-reply"}
 
 
-class TimestampAuthority(TimeStamper):  # type: ignore[misc]
+class _Answer(core.Sequence):  # type: ignore[misc]
+    """A response whose token may be missing, as that of a refusal is (RFC 3161, section 2.4.2)."""
+
+    _fields = [("status", tsp.PKIStatusInfo), ("time_stamp_token", cms.ContentInfo, {"optional": True})]
+
+
+class TimestampClient(TimeStamper):  # type: ignore[misc]
     """Timestamps by the authority at a URL. Every failure is a `TimestampError`."""
 
     def __init__(
@@ -35,7 +41,7 @@ class TimestampAuthority(TimeStamper):  # type: ignore[misc]
         if self._authorization is not None:
             headers["authorization"] = self._authorization.get_secret_value()
         try:
-            return tsp.TimeStampResp.load(self._http.call("POST", self._url, headers, req.dump()), strict=True)
+            return _Answer.load(self._http.call("POST", self._url, headers, req.dump()), strict=True)
         except HttpFailure as failure:
             raise TimestampError(f"the timestamp authority: {failure}") from None
         except (ValueError, TypeError):

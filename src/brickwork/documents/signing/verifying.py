@@ -16,11 +16,11 @@ from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 from pyhanko_certvalidator import CertificateValidator
 
-from brickwork.documents.signing.changes import Change, changes_between
+from brickwork.documents.signing.changes import changes_between
 from brickwork.documents.signing.judging import certification, judged, policy_for
 from brickwork.documents.signing.making import as_certificate_error, common_name
 from brickwork.documents.signing.opening import Limits, entry, open_reader, reading, said
-from brickwork.documents.signing.report import Finding, Found, Report
+from brickwork.documents.signing.report import Change, Finding, Found, Report
 from brickwork.documents.signing.trust import Session, Trust
 from brickwork.errors import BrickworkError, TooLargeError
 
