@@ -181,7 +181,9 @@ class Authority:
 
 
 def _name(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name), x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "Test")])
+    return x509.Name(
+        [x509.NameAttribute(x509.NameOID.COMMON_NAME, name), x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "Test")]
+    )
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: Any, begin: datetime, end: datetime) -> x509.CertificateBuilder:

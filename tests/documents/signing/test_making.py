@@ -59,7 +59,9 @@ def test_a_visible_signature(contract: bytes, authority: Authority, check: Check
     assert (area < 128).any()
 
 
-def test_fields_are_made_ahead_and_signed_one_after_the_other(contract: bytes, ada: Identity, ben: Identity, check: Check) -> None:
+def test_fields_are_made_ahead_and_signed_one_after_the_other(
+    contract: bytes, ada: Identity, ben: Identity, check: Check
+) -> None:
     prepared = add_fields(contract, [Field("tenant", Place(2, 72, 600, 200, 60)), Field("owner", Place(2, 300, 600, 200, 60))])
     assert [(one.name, one.signed) for one in signature_fields(prepared)] == [("tenant", False), ("owner", False)]
     once = sign(prepared, ada.signer(), field="owner")
@@ -70,9 +72,7 @@ def test_fields_are_made_ahead_and_signed_one_after_the_other(contract: bytes, a
 
 
 @pytest.mark.parametrize("level", ["B-T", "B-LT", "B-LTA"])
-def test_levels(
-    contract: bytes, ada: Identity, trust: Trust, clock: TimestampAuthority, check: Check, level: Any
-) -> None:
+def test_levels(contract: bytes, ada: Identity, trust: Trust, clock: TimestampAuthority, check: Check, level: Any) -> None:
     signed = sign(contract, ada.signer(), level=level, timestamps=clock, trust=trust)
     check(signed)
     reader = PdfFileReader(io.BytesIO(signed))

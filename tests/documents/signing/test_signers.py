@@ -110,7 +110,9 @@ class TestPkcs11Signer(SignerContract):
         second.sign(digest, "sha256")
         second.close()
 
-    def test_what_the_device_lacks_is_told(self, device: Pkcs11SignerSettings, ada: Identity, ben: Identity, tmp_path: Path) -> None:
+    def test_what_the_device_lacks_is_told(
+        self, device: Pkcs11SignerSettings, ada: Identity, ben: Identity, tmp_path: Path
+    ) -> None:
         other = ben if ada.chain_pem() in device.certificates.read_bytes() else ada  # type: ignore[union-attr]
         (tmp_path / "other.pem").write_bytes(other.chain_pem())
         for change, told in [

@@ -14,7 +14,8 @@ from brickwork.testing.pki import Authority, Identity
 
 
 @pytest.mark.parametrize(
-    "answer", [(500, b""), (404, b""), (301, b""), (200, b""), (200, b"garbage"), (200, b"0" * 300_000), (200, b"\x30\x03\x02\x01\x00")]
+    "answer",
+    [(500, b""), (404, b""), (301, b""), (200, b""), (200, b"garbage"), (200, b"0" * 300_000), (200, b"\x30\x03\x02\x01\x00")],
 )
 def test_garbage(
     contract: bytes, authority: Authority, ada: Identity, clock: TimestampAuthority, answer: tuple[int, bytes]
@@ -82,16 +83,19 @@ def test_its_token_was_altered(contract: bytes, authority: Authority, ada: Ident
 
 
 def test_its_certificate_is_for_something_else(
-    contract: bytes, authority: Authority, ada: Identity, ben: Identity, clock: TimestampAuthority, monkeypatch: pytest.MonkeyPatch
+    contract: bytes,
+    authority: Authority,
+    ada: Identity,
+    ben: Identity,
+    clock: TimestampAuthority,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(authority, "_tsa", ben)
     with pytest.raises(TimestampError, match="not for timestamps"):
         sign(contract, ada.signer(), level="B-T", timestamps=clock)
 
 
-def test_an_authority_without_trust_is_refused_where_it_must_last(
-    contract: bytes, ada: Identity, trust: Trust
-) -> None:
+def test_an_authority_without_trust_is_refused_where_it_must_last(contract: bytes, ada: Identity, trust: Trust) -> None:
     from brickwork.documents.signing import CertificateError
 
     with Authority("Other Root").serving() as url, pytest.raises(CertificateError):

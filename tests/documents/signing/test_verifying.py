@@ -11,8 +11,8 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
 from brickwork.documents.signing import Field, Limits, Lock, Place, Trust, add_fields, extend, sign, verify
-from brickwork.documents.signing.report import Change, Found
 from brickwork.documents.signing.authority import TimestampAuthority
+from brickwork.documents.signing.report import Change, Found
 from brickwork.errors import DocumentPasswordError, DocumentUnreadableError, TooLargeError
 from brickwork.testing.pki import Authority, Identity
 
@@ -126,7 +126,9 @@ def test_several_signers(contract: bytes, ada: Identity, ben: Identity, trust: T
     prepared = add_fields(contract, [Field("a", Place(2, 72, 600, 200, 60)), Field("b", Place(2, 300, 600, 200, 60))])
     report = verify(sign(sign(prepared, ada.signer(), field="b"), ben.signer(), field="a"), trust)
     assert [(one.field, one.signer, one.ok) for one in report.signatures] == [("b", "Ada Ito", True), ("a", "Ben Okafor", True)]
-    assert [(change.kind, change.name, change.allowed) for change in told(report.signatures[0])] == [("signature_added", "a", True)]
+    assert [(change.kind, change.name, change.allowed) for change in told(report.signatures[0])] == [
+        ("signature_added", "a", True)
+    ]
     assert report.ok
 
 
@@ -163,7 +165,8 @@ def test_annotations_where_they_are_allowed(contract: bytes, ada: Identity, trus
 
 
 @pytest.mark.parametrize(
-    ("lock", "good"), [(Lock(), False), (Lock("only", ["note"]), False), (Lock("only", ["x"]), True), (Lock("except", ["note"]), True)]
+    ("lock", "good"),
+    [(Lock(), False), (Lock("only", ["note"]), False), (Lock("only", ["x"]), True), (Lock("except", ["note"]), True)],
 )
 def test_locks(contract: bytes, ada: Identity, trust: Trust, lock: Lock, good: bool) -> None:
     found = first(updated(sign(contract, ada.signer(), lock=lock), fill), trust)
@@ -311,7 +314,13 @@ def test_an_extension_keeps_what_was_good(contract: bytes, ada: Identity, trust:
 
 def test_what_cannot_be_read(contract: bytes, ada: Identity, trust: Trust) -> None:
     signed = sign(contract, ada.signer())
-    for content in (b"", b"nothing", signed[: len(signed) // 2], signed[: len(signed) - 100], b"%PDF-1.7\nstartxref\n99999\n%%EOF"):
+    for content in (
+        b"",
+        b"nothing",
+        signed[: len(signed) // 2],
+        signed[: len(signed) - 100],
+        b"%PDF-1.7\nstartxref\n99999\n%%EOF",
+    ):
         with pytest.raises(DocumentUnreadableError):
             verify(content, trust)
     with pytest.raises(TooLargeError):

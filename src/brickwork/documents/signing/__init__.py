@@ -1,4 +1,4 @@
-"""Signatures of PDFs (PAdES): made by files, services and devices; fields for them; and what there is to say of those in a document."""
+"""Signatures of PDFs (PAdES): fields for them, signing with keys in files, services and devices, and verification."""
 
 from brickwork.documents.signing.appearance import Appearance
 from brickwork.documents.signing.authority import TimestampAuthority

@@ -15,8 +15,8 @@ _PADDING = 3.0
 
 @attrs.frozen
 class Appearance:
-    """Lines of text and an image (PNG or JPEG, left of the text). `{name}`, `{time}`, `{reason}` and `{location}` are filled in; a
-    line that would have nothing else is left out."""
+    """Lines of text and an image (PNG or JPEG, left of the text). `{name}`, `{time}`, `{reason}` and `{location}` are filled in;
+    a line that is then empty is left out."""
 
     text: str = "Signed by {name}\n{time}\n{reason}\n{location}"
     image: bytes | None = attrs.field(default=None, repr=False)

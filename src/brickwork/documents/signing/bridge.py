@@ -17,7 +17,7 @@ from brickwork.documents.signing.port import HASHES, Signer
 from brickwork.errors import ValidationError
 
 
-class Bridge(PyHankoSigner):  # type: ignore[misc]
+class Bridge(PyHankoSigner):
     """Digests what pyHanko wants signed, and checks what the signer gives before it goes into a document."""
 
     def __init__(self, signer: Signer, chain: Sequence[bytes]) -> None:
@@ -41,7 +41,7 @@ class Bridge(PyHankoSigner):  # type: ignore[misc]
         return check_signature(self._certificate, self._port.sign(digest, hash), digest, hash)
 
 
-class Session(PdfSigner):  # type: ignore[misc]
+class Session(PdfSigner):
     """pyHanko's work on one document, with the time that the signature claims."""
 
     moment: datetime

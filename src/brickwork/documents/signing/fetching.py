@@ -81,9 +81,7 @@ class _Ocsp(OCSPFetcher):
     def fetched_responses(self) -> Iterable[ocsp.OCSPResponse]:
         return list(self._found.values())
 
-    def fetched_responses_for_cert(
-        self, cert: "x509.Certificate | cms.AttributeCertificateV2"
-    ) -> Iterable[ocsp.OCSPResponse]:
+    def fetched_responses_for_cert(self, cert: "x509.Certificate | cms.AttributeCertificateV2") -> Iterable[ocsp.OCSPResponse]:
         return [found for (whose, _), found in self._found.items() if whose == issuer_serial(cert)]
 
 
@@ -129,9 +127,7 @@ class _Certificates(CertificateFetcher):
         self._line = line
         self._found: dict[str, list[x509.Certificate]] = {}
 
-    def fetch_cert_issuers(
-        self, cert: "x509.Certificate | cms.AttributeCertificateV2"
-    ) -> AsyncGenerator[x509.Certificate, None]:
+    def fetch_cert_issuers(self, cert: "x509.Certificate | cms.AttributeCertificateV2") -> AsyncGenerator[x509.Certificate, None]:
         return self._fetch(gather_aia_issuer_urls(cert))
 
     def fetch_crl_issuers(self, certificate_list: crl.CertificateList) -> AsyncGenerator[x509.Certificate, None]:

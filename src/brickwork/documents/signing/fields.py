@@ -83,8 +83,8 @@ def signature_fields(pdf: bytes, *, limits: Limits | None = None) -> list[FieldS
 
 
 def add_fields(pdf: bytes, fields: Iterable[Field], *, limits: Limits | None = None) -> bytes:
-    """The document with these fields; its bytes stay as they are, with an update after them. Raises `SigningError` where a name is
-    taken, or where the document is signed: a signature may forbid new fields, so they are added ahead of the first."""
+    """The document with these fields; its bytes stay as they are, with an update after them. Raises `SigningError` where a name
+    is taken, or where the document is signed: a signature may forbid new fields, so they are added ahead of the first."""
     limits = limits or Limits()
     reader = open_reader(pdf, limits)
     with reading():
@@ -147,7 +147,7 @@ def specification(field: Field) -> "SigFieldSpec":
     return SigFieldSpec(
         sig_field_name=field.name,
         on_page=page,
-        box=box,
+        box=box,  # type: ignore[arg-type]  # any numbers will do
         field_mdp_spec=lock_specification(field.lock) if field.lock else None,
         readable_field_name=field.tip,
         invis_sig_settings=InvisSigSettings(),

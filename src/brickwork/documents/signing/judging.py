@@ -1,7 +1,7 @@
 """The rules by which changes after a signature are judged: pyHanko's, and annotations where a certification allows them."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 from pyhanko.pdf_utils import generic
@@ -19,10 +19,14 @@ from brickwork.documents.signing.objects import Objects, pages_of, shape
 from brickwork.documents.signing.opening import entry
 from brickwork.documents.signing.report import Change
 
-_LEVELS = {MDPPerm.NO_CHANGES: "none", MDPPerm.FILL_FORMS: "forms", MDPPerm.ANNOTATE: "annotations"}
+_LEVELS: dict[Any, Literal["none", "forms", "annotations"]] = {
+    MDPPerm.NO_CHANGES: "none",
+    MDPPerm.FILL_FORMS: "forms",
+    MDPPerm.ANNOTATE: "annotations",
+}
 
 
-class AnnotationRule(QualifiedWhitelistRule):  # type: ignore[misc]
+class AnnotationRule(QualifiedWhitelistRule):
     """Allows annotations other than fields to be added, changed and removed, and nothing with them."""
 
     def apply_qualified(self, old: Any, new: Any) -> Iterable[tuple[ModificationLevel, ReferenceUpdate]]:
@@ -62,7 +66,7 @@ def policy_for(signature: Any) -> Any:
     return StandardDiffPolicy(global_rules=rules, form_rule=DEFAULT_DIFF_POLICY.form_rule)
 
 
-def certification(signature: Any) -> str | None:
+def certification(signature: Any) -> Literal["none", "forms", "annotations"] | None:
     """What a certification allows: "none", "forms" or "annotations"; None where there is none."""
     return _LEVELS.get(signature.docmdp_level)
 

@@ -25,7 +25,8 @@ from brickwork.errors import BrickworkError, ValidationError
 if TYPE_CHECKING:
     from brickwork.documents.signing.report import Report
 
-#: PAdES baselines (ETSI EN 319 142-1): a signature; with a timestamp; with all that its verification needs; with a timestamp on that.
+#: PAdES baselines (ETSI EN 319 142-1): a signature; with a timestamp; with all that its verification needs; with a timestamp on
+#: that.
 Level = Literal["B-B", "B-T", "B-LT", "B-LTA"]
 
 
@@ -58,20 +59,19 @@ class Request:
 def sign(
     pdf: bytes, signer: Signer, *, field: str | None = None, place: Place | None = None, appearance: Appearance | None = None,
     level: Level = "B-B", certify: Permission | None = None, lock: Lock | None = None, reason: str | None = None,
-    location: str | None = None, name: str | None = None, contact: str | None = None, timestamps: TimestampAuthority | None = None,
-    trust: Trust | None = None, moment: datetime | None = None, limits: Limits | None = None,
+    location: str | None = None, name: str | None = None, contact: str | None = None,
+    timestamps: TimestampAuthority | None = None, trust: Trust | None = None, moment: datetime | None = None, limits: Limits | None = None,
 ) -> bytes:  # fmt: skip
     """The document with a signature more; what was there stays byte for byte, and earlier signatures valid.
 
     `field` names an empty field, or one that is made, at `place` or invisible; without it the only empty one is taken, or one is
-    made. `timestamps` (a `TimestampAuthority`) is needed from B-T on, `trust` from B-LT on; with it, a certificate that is revoked
-    or leads to no root is refused at every level. `moment` is the time the signature claims. Raises `SigningError` and what is
+    made. `timestamps` is needed from B-T on, `trust` from B-LT on; with it, a certificate that is revoked or leads to no root is refused at every level. `moment` is the time the signature claims. Raises `SigningError` and what is
     below it, `SignerError`, `TimestampError`, `DocumentUnreadableError`, `DocumentPasswordError`, `TooLargeError`.
     """
     library()
     request = Request(
-        field=field, place=place, appearance=appearance, level=level, certify=certify, lock=lock, reason=reason, location=location,
-        name=name, contact=contact, moment=moment, limits=limits or Limits(),
+        field=field, place=place, appearance=appearance, level=level, certify=certify, lock=lock, reason=reason,
+        location=location, name=name, contact=contact, moment=moment, limits=limits or Limits(),
     )  # fmt: skip
     if level != "B-B" and timestamps is None:
         raise ValidationError(f"{level} needs a timestamp authority", field="timestamps")
@@ -83,7 +83,9 @@ def sign(
 class _Signing:
     """One signature as it is made."""
 
-    def __init__(self, pdf: bytes, signer: Signer, request: Request, timestamps: TimestampAuthority | None, trust: Trust | None) -> None:
+    def __init__(
+        self, pdf: bytes, signer: Signer, request: Request, timestamps: TimestampAuthority | None, trust: Trust | None
+    ) -> None:
         self._request = request
         self._signer = signer
         self._timestamps = timestamps.client if timestamps else None
@@ -97,8 +99,9 @@ class _Signing:
         self._field = self._chosen()
 
     def done(self) -> bytes:
-        from brickwork.documents.signing.bridge import Bridge, Session
         from pyhanko.stamp import StaticStampStyle
+
+        from brickwork.documents.signing.bridge import Bridge, Session
 
         bridge = Bridge(self._signer, self._chain)
         session = self._trust.session() if self._trust else None
@@ -111,7 +114,7 @@ class _Signing:
             )
             worker.moment = self._moment
             with refusing():
-                made = run(worker.async_sign_pdf(self._writer, output=io.BytesIO())).getvalue()
+                made: bytes = run(worker.async_sign_pdf(self._writer, output=io.BytesIO())).getvalue()
         self._check_earlier(made)
         return made
 
@@ -223,8 +226,9 @@ class Judged:
 
 
 def _judged(reader: Any, limits: Limits) -> list[Judged]:
-    from brickwork.documents.signing.judging import policy_for
     from pyhanko.sign.diff_analysis import SuspiciousModification
+
+    from brickwork.documents.signing.judging import policy_for
 
     found = []
     with reading():
@@ -313,7 +317,8 @@ def as_certificate_error(error: BaseException) -> CertificateError:
 def refusing() -> Iterator[None]:
     """A block of pyHanko's work: its refusals become `SigningError`, or `CertificateError` where they are of certificates."""
     from pyhanko.pdf_utils.misc import PdfError
-    from pyhanko_certvalidator.errors import PathError, ValidationError as PathProblem
+    from pyhanko_certvalidator.errors import PathError
+    from pyhanko_certvalidator.errors import ValidationError as PathProblem
 
     try:
         yield

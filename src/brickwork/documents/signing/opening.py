@@ -57,7 +57,7 @@ def open_writer(pdf: bytes, limits: Limits) -> "IncrementalPdfFileWriter":
 
     reader = open_reader(pdf, limits)
     if reader.xrefs.hybrid_xrefs_present:
-        raise SigningError("the document has two kinds of cross-references, which readers may see differently; write it anew first")
+        raise SigningError("the document has two kinds of cross-references, which readers may take differently; write it anew")
     with reading():
         return IncrementalPdfFileWriter.from_reader(reader)
 

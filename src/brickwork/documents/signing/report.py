@@ -13,7 +13,7 @@ Coverage = Literal["file", "revision", "part"]
 
 @attrs.frozen
 class Change:
-    """One thing that is not as it was signed: its kind, the name or page (from 1) it is of, and whether the signature allows it."""
+    """One thing that is not as it was signed: its kind, the name or page (from 1) it is of, and whether it is allowed."""
 
     kind: str
     name: str | None = None

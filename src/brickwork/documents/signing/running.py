@@ -1,4 +1,4 @@
-"""What pyHanko needs around it: an event loop, also where one runs already, and its library with a plain error if it is missing."""
+"""What pyHanko needs around it: an event loop, also where one runs already, and a plain error where it isn't installed."""
 
 import asyncio
 import threading

@@ -100,7 +100,7 @@ class Signing:
         where = f"documents.signing.signers.{name}"
         if name not in self._settings.signers:
             known = ", ".join(sorted(self._settings.signers)) or "none"
-            raise NotFoundError(f"there is no signer {name[:40]!r} in documents.signing.signers; there are {known}", field="signer")
+            raise NotFoundError(f"documents.signing.signers has no {name[:40]!r}; there are {known}", field="signer")
         given = dict(self._settings.signers[name])
         wanted = given.pop("backend")
         backend = self._platform.plugins.backends.get(("signer", wanted))

@@ -5,6 +5,7 @@ from typing import Any
 from asn1crypto import cms, core, tsp, x509
 from cryptography import x509 as certificates
 from cryptography.hazmat.primitives.hashes import Hash
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from pydantic import SecretStr
 from pyhanko.sign.timestamps import TimeStamper
 from pyhanko.sign.timestamps.common_utils import TimestampRequestError, handle_tsp_response
@@ -24,7 +25,7 @@ class _Answer(core.Sequence):  # type: ignore[misc]
     _fields = [("status", tsp.PKIStatusInfo), ("time_stamp_token", cms.ContentInfo, {"optional": True})]
 
 
-class TimestampClient(TimeStamper):  # type: ignore[misc]
+class TimestampClient(TimeStamper):
     """Timestamps by the authority at a URL. Every failure is a `TimestampError`."""
 
     def __init__(
@@ -90,4 +91,4 @@ def _for_timestamps(own: x509.Certificate) -> bool:
         usage = found.extensions.get_extension_for_class(certificates.ExtendedKeyUsage).value
     except certificates.ExtensionNotFound:
         return False
-    return certificates.ExtendedKeyUsageOID.TIME_STAMPING in usage
+    return ExtendedKeyUsageOID.TIME_STAMPING in usage

@@ -20,6 +20,10 @@ def _certificates(given: bytes | Iterable[bytes]) -> tuple[bytes, ...]:
     return tuple(der(one) for piece in pieces for one in read_certificates(piece))
 
 
+def _networks(given: Iterable[str]) -> tuple[str, ...]:
+    return tuple(check_network(one) for one in given)
+
+
 @attrs.frozen(kw_only=True)
 class Trust:
     """The roots that are trusted, for signers and timestamps, and where the state of certificates is asked for.
@@ -40,7 +44,7 @@ class Trust:
     answer_bytes: int = 10_000_000
     calls: int = 50
     #: Networks in which the places that certificates name may be, although they aren't public, such as "10.1.0.0/16".
-    allowed_networks: Sequence[str] = attrs.field(default=(), converter=lambda given: tuple(map(check_network, given)))
+    allowed_networks: tuple[str, ...] = attrs.field(default=(), converter=_networks)
 
     @cached_property
     def _http(self) -> Http:

@@ -287,4 +287,3 @@ def _aware(moment: datetime | None) -> datetime | None:
 def _text(values: Any, key: str) -> str | None:
     found = entry(values, key)
     return str(found)[:2000] if found is not None else None
-

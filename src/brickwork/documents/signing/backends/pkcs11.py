@@ -12,7 +12,15 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import Field, SecretStr
 
 from brickwork.documents.signing.errors import SignerError, SigningKeyError
-from brickwork.documents.signing.keys import chain_of, check_digest, check_key, check_signature, der, is_signature, read_certificates
+from brickwork.documents.signing.keys import (
+    chain_of,
+    check_digest,
+    check_key,
+    check_signature,
+    der,
+    is_signature,
+    read_certificates,
+)
 from brickwork.documents.signing.port import Hash
 from brickwork.errors import BrickworkError, MissingDependencyError
 from brickwork.kernel.component import ComponentSettings, Health
