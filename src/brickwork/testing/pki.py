@@ -1,5 +1,5 @@
-"""Certificates and the services around them, for tests of signatures: an authority that issues and revokes, answers OCSP and gives
-out CRLs over local HTTP, and a timestamp authority. The keys are real, and good for nothing else."""
+"""Certificates and the services around them, for tests of signatures: an authority that issues and revokes, answers OCSP
+and gives out CRLs over local HTTP, and a timestamp authority. The keys are real, and good for nothing else."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509 import ocsp
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from brickwork.documents.signing.backends.file import FileSigner
 from brickwork.documents.signing.keys import der
@@ -54,7 +55,7 @@ class Identity:
 
 
 class Authority:
-    """A root that issues certificates. While `serving`, it answers at `/ocsp`, `/crl`, `/ca` and `/tsa`; `calls` has the paths."""
+    """A root that issues certificates. While `serving` it answers at `/ocsp`, `/crl`, `/ca` and `/tsa`; `calls` has the paths."""
 
     def __init__(self, name: str = "Test Root", kind: Kind = "rsa") -> None:
         self.key = new_key(kind)
@@ -97,7 +98,7 @@ class Authority:
             x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False
         ).add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         if usage == "timestamp":
-            stamping = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.TIME_STAMPING])
+            stamping = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
             built = built.add_extension(stamping, critical=True)
         built = self._places(built, status)
         return Identity(key, [built.sign(self.key, hashes.SHA256()), self.root])
@@ -131,7 +132,7 @@ class Authority:
     def _places(self, built: x509.CertificateBuilder, status: str) -> x509.CertificateBuilder:
         if self.url is None or status == "none":
             return built
-        oid, place = x509.AuthorityInformationAccessOID, x509.UniformResourceIdentifier
+        oid, place = AuthorityInformationAccessOID, x509.UniformResourceIdentifier
         access = [x509.AccessDescription(oid.CA_ISSUERS, place(f"{self.url}/ca"))]
         if status in ("ocsp", "both"):
             access.append(x509.AccessDescription(oid.OCSP, place(f"{self.url}/ocsp")))
@@ -168,6 +169,7 @@ class Authority:
         from asn1crypto import keys, tsp
         from asn1crypto import x509 as asn1
         from pyhanko.sign.timestamps.dummy_client import DummyTimeStamper
+        from pyhanko_certvalidator.registry import SimpleCertificateStore
 
         if self._tsa is None:
             begin = datetime(2016, 1, 1, tzinfo=UTC)
@@ -175,7 +177,9 @@ class Authority:
         plain = serialization.NoEncryption()
         key = keys.PrivateKeyInfo.load(self._tsa.key.private_bytes(_DER, serialization.PrivateFormat.PKCS8, plain))
         own, *others = [asn1.Certificate.load(der(one)) for one in self._tsa.chain]
-        stamper = DummyTimeStamper(own, key, certs_to_embed=others, fixed_dt=self.moment)
+        store = SimpleCertificateStore()
+        store.register_multiple(others)
+        stamper = DummyTimeStamper(own, key, certs_to_embed=store, fixed_dt=self.moment)
         answer: bytes = stamper.request_tsa_response(tsp.TimeStampReq.load(body)).dump()
         return answer
 

@@ -68,7 +68,7 @@ class TestRemoteSigner(SignerContract):
 
 
 @pytest.fixture
-def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, identity: Identity) -> Iterator[Pkcs11SignerSettings]:
+def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, identity: Identity) -> Pkcs11SignerSettings:
     """A token of SoftHSM with the key and its certificate."""
     module = next((path for path in MODULES if Path(path).exists()), None)
     if module is None or shutil.which("softhsm2-util") is None:
@@ -86,7 +86,7 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, identity: Identity) 
         subprocess.run(["softhsm2-util", *arguments], check=True, capture_output=True)
     (tmp_path / "chain.pem").write_bytes(identity.chain_pem())
     pkcs11.lib(module).reinitialize()
-    yield Pkcs11SignerSettings(
+    return Pkcs11SignerSettings(
         library=Path(module), token=label, pin=SecretStr("1234"), key="seal", certificates=tmp_path / "chain.pem"
     )
 

@@ -60,13 +60,15 @@ def sign(
     pdf: bytes, signer: Signer, *, field: str | None = None, place: Place | None = None, appearance: Appearance | None = None,
     level: Level = "B-B", certify: Permission | None = None, lock: Lock | None = None, reason: str | None = None,
     location: str | None = None, name: str | None = None, contact: str | None = None,
-    timestamps: TimestampAuthority | None = None, trust: Trust | None = None, moment: datetime | None = None, limits: Limits | None = None,
+    timestamps: TimestampAuthority | None = None, trust: Trust | None = None, moment: datetime | None = None,
+    limits: Limits | None = None,
 ) -> bytes:  # fmt: skip
     """The document with a signature more; what was there stays byte for byte, and earlier signatures valid.
 
     `field` names an empty field, or one that is made, at `place` or invisible; without it the only empty one is taken, or one is
-    made. `timestamps` is needed from B-T on, `trust` from B-LT on; with it, a certificate that is revoked or leads to no root is refused at every level. `moment` is the time the signature claims. Raises `SigningError` and what is
-    below it, `SignerError`, `TimestampError`, `DocumentUnreadableError`, `DocumentPasswordError`, `TooLargeError`.
+    made. `timestamps` is needed from B-T on, `trust` from B-LT on; with it, a certificate that is revoked or leads to no root is
+    refused at every level. `moment` is the time the signature claims. Raises `SigningError` and what is below it, `SignerError`,
+    `TimestampError`, `DocumentUnreadableError`, `DocumentPasswordError`, `TooLargeError`.
     """
     library()
     request = Request(
