@@ -90,7 +90,7 @@ class _Signing:
     ) -> None:
         self._request = request
         self._signer = signer
-        self._timestamps = timestamps.client if timestamps else None
+        self._timestamps = timestamps.client if timestamps and request.level != "B-B" else None
         self._trust = trust
         self._moment = (request.moment or datetime.now(UTC)).astimezone(UTC)
         self._chain = list(signer.certificates())

@@ -162,18 +162,20 @@ class Verification:
             one, context, self._session.context(later), diff_policy=policy_for(one), key_usage_settings=_SIGNING
         )
         extra = () if stamp is None or good else (Finding("timestamp", "its timestamp can't be relied on: " + _why(stamp)),)
-        level = await self._level(one, good, proven, bool(status.trusted))
+        level = await self._level(one, proven, bool(status.trusted))
         problem = await self._problem(one, status, context)
         return self._found(one, status, "signature", problem, extra, timestamped_at=proven, level=level)
 
-    async def _level(self, one: Any, stamped: bool, proven: datetime | None, trusted: bool) -> Any:
+    async def _level(self, one: Any, proven: datetime | None, trusted: bool) -> Any:
         if entry(one.sig_object, "/SubFilter") != "/ETSI.CAdES.detached":
             return "CMS"
-        if not stamped:
+        if proven is None:
             return "B-B"
         if not (trusted and self._has_dss and await self._lasts(one, proven)):
             return "B-T"
-        return "B-LTA" if any(revision > one.signed_revision for revision, _ in self._proofs) else "B-LT"
+        later = [revision for revision, _ in self._proofs if revision > one.signed_revision]
+        kept = any("/DSS" in self._reader.get_historical_resolver(revision).root for revision in later)
+        return "B-LTA" if kept else "B-LT"
 
     async def _problem(self, one: Any, status: Any, context: Any) -> str | None:
         """The code of what is wrong with the certificates, which pyHanko's indication doesn't always tell apart."""
