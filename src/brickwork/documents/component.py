@@ -58,6 +58,10 @@ def brickwork_components() -> Sequence[Component]:
 
 @hookimpl
 def brickwork_backends() -> Sequence[Backend]:
+    from brickwork.documents.signing.backends.file import FileSignerSettings
+    from brickwork.documents.signing.backends.pkcs11 import Pkcs11SignerSettings
+    from brickwork.documents.signing.backends.remote import RemoteSignerSettings
+
     return [
         Backend(
             port="documents",
@@ -68,4 +72,25 @@ def brickwork_backends() -> Sequence[Backend]:
         ),
         Backend(port="documents", name="html", factory="brickwork.documents.component:html", summary="One HTML file"),
         Backend(port="documents", name="text", factory="brickwork.documents.component:text", summary="Plain text"),
+        Backend(
+            port="signer",
+            name="file",
+            factory="brickwork.documents.signing.backends.file:make",
+            summary="A key in a file: PKCS #12 or PEM",
+            settings=FileSignerSettings,
+        ),
+        Backend(
+            port="signer",
+            name="remote",
+            factory="brickwork.documents.signing.backends.remote:make",
+            summary="A key of a service, over HTTP",
+            settings=RemoteSignerSettings,
+        ),
+        Backend(
+            port="signer",
+            name="pkcs11",
+            factory="brickwork.documents.signing.backends.pkcs11:make",
+            summary="A key in a device, through PKCS #11",
+            settings=Pkcs11SignerSettings,
+        ),
     ]

@@ -14,6 +14,8 @@ from brickwork.errors import MissingDependencyError, NotFoundError
 
 if TYPE_CHECKING:
     from brickwork.documents.markup import Element
+    from brickwork.documents.signing import Appearance, Level, Lock, Permission, Place, Report, Signer
+    from brickwork.documents.signing.service import Signing
     from brickwork.documents.templates import Templates
     from brickwork.kernel.platform import Platform
 
@@ -44,6 +46,35 @@ class Documents:
             raise MissingDependencyError(str(error.name), "documents") from None
         return Templates(self._platform, self._settings)
 
+    @cached_property
+    def signing(self) -> "Signing":
+        """Signatures by the settings. Raises `MissingDependencyError`."""
+        from brickwork.documents.signing.running import library
+
+        library()
+        from brickwork.documents.signing.service import Signing
+        from brickwork.documents.signing.settings import SigningSettings
+
+        return Signing(self._platform, self._settings.signing or SigningSettings())
+
+    def sign(
+        self, pdf: bytes, signer: "Signer | str | None" = None, *, field: str | None = None, place: "Place | None" = None,
+        appearance: "Appearance | None" = None, level: "Level | None" = None, certify: "Permission | None" = None,
+        lock: "Lock | None" = None, reason: str | None = None, location: str | None = None, name: str | None = None,
+        contact: str | None = None, moment: datetime | None = None,
+    ) -> bytes:  # fmt: skip
+        """The PDF with a signature more (see docs/how-to/signatures.md). Raises `SigningError`, `SignerError`, `TimestampError`,
+        `DocumentUnreadableError`, `DocumentPasswordError`, `TooLargeError`, `NotFoundError`."""
+        return self.signing.sign(
+            pdf, signer, field=field, place=place, appearance=appearance, level=level, certify=certify, lock=lock, reason=reason,
+            location=location, name=name, contact=contact, moment=moment,
+        )  # fmt: skip
+
+    def verify(self, pdf: bytes) -> "Report":
+        """What there is to say of the signatures in a PDF. Raises `DocumentUnreadableError`, `DocumentPasswordError`,
+        `TooLargeError`."""
+        return self.signing.verify(pdf)
+
     def generate(
         self, template: str, data: Mapping[str, Any], *, format: str = "pdf", locale: str | None = None, theme: str = "default",
         assets: Mapping[str, bytes] | None = None, moment: datetime | None = None, archive: bool = False,
@@ -70,6 +101,8 @@ class Documents:
     def close(self) -> None:
         if "templates" in self.__dict__:
             self.templates.close()
+        if "signing" in self.__dict__:
+            self.signing.close()
 
     # -- inside --------------------------------------------------------------------------------------------------------
 

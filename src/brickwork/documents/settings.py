@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from brickwork.documents.signing.settings import SigningSettings
 from brickwork.documents.theme import Theme
 from brickwork.kernel.component import ComponentSettings
 
@@ -16,3 +17,5 @@ class DocumentsSettings(ComponentSettings):
     template_processes: int = Field(default=2, ge=1, le=32)
     #: Themes by name; "default" is used where none is named.
     themes: dict[str, Theme] = {}
+    #: Signatures; None is a `SigningSettings` without signers.
+    signing: SigningSettings | None = None
