@@ -1,5 +1,7 @@
 """HTML and plain text of the same markup."""
 
+from base64 import b64encode
+
 import pytest
 
 from brickwork import Platform
@@ -10,6 +12,7 @@ from brickwork.documents.errors import RenderError
 from brickwork.documents.markup import parse
 from brickwork.documents.port import Order
 from brickwork.errors import NotFoundError, UnsupportedError
+from brickwork.testing.contracts.renderer import png
 
 INVOICE = """<document title="Invoice &lt;17&gt;" lang="de">
 <footer><p>Page <page/> of <pages/></p></footer>
@@ -57,8 +60,8 @@ def test_html_is_one_file_with_everything_escaped() -> None:
 
 
 def test_images_of_html_are_inside_it() -> None:
-    page = html('<img src="logo" alt="A &quot;logo&quot;"/>', assets={"logo": b"\x89PNG..."})
-    assert '<img src="data:image/png;base64,iVBORy4uLg==" alt="A &quot;logo&quot;">' in page
+    page = html('<img src="logo" alt="A &quot;logo&quot;"/>', assets={"logo": png()})
+    assert f'<img src="data:image/png;base64,{b64encode(png()).decode()}" alt="A &quot;logo&quot;">' in page
     for source, assets in (("logo", {}), ("logo", {"logo": b"<svg onload=alert(1)>"})):
         with pytest.raises(RenderError):
             html(f'<img src="{source}"/>', assets=assets)

@@ -1,12 +1,12 @@
 """HTML of a document: one file that needs nothing else, for previews and mail."""
 
-import base64
 from collections.abc import Mapping
 from html import escape
 from typing import Any
 
 import attrs
 
+from brickwork.documents.assets import image_of
 from brickwork.documents.errors import RenderError
 from brickwork.documents.markup.elements import Share
 from brickwork.documents.markup.nodes import Element
@@ -120,21 +120,8 @@ def _width(value: Any) -> str:
 
 
 def _image(node: Element, assets: Mapping[str, bytes]) -> str:
-    source = node.get("src")
-    if not source.startswith("data:image/"):
-        content = assets.get(source)
-        if content is None:
-            raise RenderError(f"line {node.line}, <img>: there is no asset {source[:80]!r}", field=f"line {node.line}")
-        source = f"data:{_kind(content, node)};base64,{base64.b64encode(content).decode()}"
     width = f' style="width:{_width(node.get("width"))}"' if node.get("width") is not None else ""
-    return f'<img src="{escape(source)}" alt="{escape(node.get("alt", ""))}"{width}>'
-
-
-def _kind(content: bytes, node: Element) -> str:
-    for sign, kind in ((b"\x89PNG", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif")):
-        if content.startswith(sign):
-            return kind
-    raise RenderError(f"line {node.line}, <img>: it is no PNG, JPEG or GIF", field=f"line {node.line}")
+    return f'<img src="{image_of(node, assets).url}" alt="{escape(node.get("alt", ""))}"{width}>'
 
 
 def _color(node: Element, value: str, theme: Theme) -> str:

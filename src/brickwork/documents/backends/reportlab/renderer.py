@@ -25,7 +25,9 @@ class ReportlabRenderer:
     can't write, so it makes no claim to PDF/UA."""
 
     media_type = "application/pdf"
-    capabilities = frozenset({"archive", "attachments", "forms", "charts", "barcodes", "contents", "page_numbers"})
+    capabilities = frozenset(
+        {"archive", "attachments", "forms", "images", "charts", "barcodes", "contents", "page_numbers", "colors"}
+    )
 
     def render(self, document: Element, order: Order) -> bytes:
         """The PDF. Raises `RenderError`."""
