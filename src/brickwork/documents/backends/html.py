@@ -26,7 +26,7 @@ class HtmlRenderer:
     """HTML with its style inside and its images as data: URLs. It has no pages, so paragraphs that number them are left out."""
 
     media_type = "text/html; charset=utf-8"
-    capabilities: frozenset[str] = frozenset()
+    capabilities = frozenset({"forms", "images", "colors"})
 
     def render(self, document: Element, order: Order) -> bytes:
         """The page. Raises `UnsupportedError` for charts, barcodes and contents, and for archives and attachments."""
@@ -58,7 +58,7 @@ def _shown(node: Element | str, order: Order) -> str:
     if tag == "img":
         return _image(node, order.assets)
     if tag == "field":
-        return f'<span class="field">{escape(node.get("value", ""))}</span>'
+        return _field(node)
     if tag == "table":
         node = _aligned(node)
     inner = "".join(_shown(child, order) for child in node.children)
@@ -79,6 +79,8 @@ def _attributes(node: Element, theme: Theme) -> str:
     for name, rule in (("color", "color"), ("background", "background")):
         if node.get(name) is not None:
             style.append(f"{rule}:{_color(node, node.get(name), theme)}")
+    if node.get("class") is not None and node.get("class") not in ("muted", "accent", *theme.classes):
+        raise RenderError(f"line {node.line}: the theme has no class {node.get('class')!r}", field=f"line {node.line}")
     given = {"id": node.get("id"), "href": node.get("href"), "dir": node.get("dir"), "colspan": node.get("colspan"),
              "rowspan": node.get("rowspan"), "start": node.get("start"), "type": node.get("type") if node.tag == "ol" else None,
              "class": " ".join(one for one in (node.tag if node.tag in _OTHER else "", node.get("class", "")) if one) or None,
@@ -119,9 +121,28 @@ def _width(value: Any) -> str:
     return f"{value:g}pt"
 
 
+def _field(node: Element) -> str:
+    """A field; of one for a signature, an empty box."""
+    name, kind, value = escape(node.get("name")), node.get("type"), escape(node.get("value", ""))
+    size = {"width": node.get("width"), "height": node.get("height")}
+    style = "".join(f"{rule}:{_width(one)};" for rule, one in size.items() if one is not None)
+    given = f'name="{name}" title="{escape(node.get("tooltip") or node.get("name"))}" style="{style}"'
+    given += " required" if node.get("required") else ""
+    if kind == "signature":
+        return f'<div class="signature" {given}></div>'
+    if kind == "checkbox":
+        return f'<p><input type="checkbox" {given}{" checked" if value == "true" else ""}></p>'
+    if node.get("multiline"):
+        return f"<p><textarea {given}>{value}</textarea></p>"
+    return f'<p><input type="text" value="{value}" {given}></p>'
+
+
 def _image(node: Element, assets: Mapping[str, bytes]) -> str:
-    width = f' style="width:{_width(node.get("width"))}"' if node.get("width") is not None else ""
-    return f'<img src="{image_of(node, assets).url}" alt="{escape(node.get("alt", ""))}"{width}>'
+    size = {"width": node.get("width"), "height": node.get("height")}
+    rules = ";".join(f"{rule}:{_width(one)}" for rule, one in size.items() if one is not None)
+    style = f' style="{rules}"' if rules else ""
+    image = f'<img src="{image_of(node, assets).url}" alt="{escape(node.get("alt", ""))}"{style}>'
+    return f'<div style="text-align:{node.get("align")}">{image}</div>' if node.get("align") else image
 
 
 def _color(node: Element, value: str, theme: Theme) -> str:
@@ -141,7 +162,7 @@ def _style(theme: Theme) -> str:
         f"table{{border-collapse:collapse;width:100%;margin-bottom:{theme.space:g}pt}}"
         f"td,th{{padding:{theme.padding[0]:g}pt {theme.padding[1]:g}pt;border-bottom:1px solid {theme.line};text-align:left}}"
         f"thead tr{{background:{theme.table_head}}}tfoot td{{font-weight:bold}}.box{{border:1px solid {theme.line};padding:8pt;"
-        f"margin-bottom:{theme.space:g}pt}}.columns{{display:flex;gap:18pt}}.column{{flex:1}}.field{{border-bottom:1px solid}}"
+        f"margin-bottom:{theme.space:g}pt}}.columns{{display:flex;gap:18pt}}.column{{flex:1}}.signature{{border:1px solid {theme.line};width:200pt;height:60pt}}"
         f"hr{{border:0;border-top:1px solid {theme.line}}}{classes}"
     )
 

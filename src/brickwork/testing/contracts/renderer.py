@@ -108,10 +108,10 @@ def escaped(text: str) -> str:
 
 
 def in_order(words: tuple[str, ...], text: str) -> bool:
-    """Whether some words stand in a text one after the other."""
-    at = 0
+    """Whether some words stand in a text one after the other, whatever their case."""
+    at, text = 0, text.casefold()
     for word in words:
-        at = text.find(word, at)
+        at = text.find(word.casefold(), at)
         if at < 0:
             return False
         at += len(word)
@@ -189,7 +189,7 @@ class RendererContract:
         for n in range(120):
             words += [f"Row{n}.", f"Value{n}."]
         words += [*(f"Item{n}." for n in range(40)), "Last."]
-        text = self.seen(renderer, source).replace("TITLE", "Title")
+        text = self.seen(renderer, source)
         assert in_order(tuple(words), text)
         assert text.count("Row7.") == 1
 
@@ -215,14 +215,21 @@ class RendererContract:
         if "images" not in renderer.capabilities:
             return
         for content in BROKEN:
-            with pytest.raises(RenderError, match="line 2.*no image that can be read"):
+            with pytest.raises(RenderError, match=r"line 2.*no image that can be read"):
                 self.seen(renderer, '<p>x</p>\n<img src="logo"/>', assets={"logo": content})
 
     def test_nothing_but_assets_is_read(self, renderer: Renderer) -> None:
         if "images" not in renderer.capabilities:
             return
-        for source in ("missing", "/etc/hostname", "file:///etc/hostname", "https://example.org/x.png", "../logo", "//example.org"):
-            with pytest.raises(RenderError, match="line 2.*there is no asset"):
+        for source in (
+            "missing",
+            "/etc/hostname",
+            "file:///etc/hostname",
+            "https://example.org/x.png",
+            "../logo",
+            "//example.org",
+        ):
+            with pytest.raises(RenderError, match=r"line 2.*there is no asset"):
                 self.seen(renderer, f'<p>x</p>\n<img src="{source}"/>')
 
     def test_threads_do_not_disturb_each_other(self, renderer: Renderer) -> None:
@@ -235,9 +242,6 @@ class RendererContract:
     def test_an_empty_document_is_one(self, renderer: Renderer) -> None:
         for source in ("", "<document/>", "<p/>", "<table/><ul/>", "<table><tr/></table>"):
             assert self.seen(renderer, source) == ""
-
-    def test_a_place_that_is_not_there_is_no_trouble(self, renderer: Renderer) -> None:
-        assert "Go" in self.seen(renderer, '<p><a href="#nowhere">Go</a></p>')
 
     def test_a_colour_that_the_theme_lacks_is_named(self, renderer: Renderer) -> None:
         if "colors" not in renderer.capabilities:
@@ -252,4 +256,4 @@ def _everything(renderer: Renderer) -> str:
     """A document of all the elements that a renderer can show."""
     wanted = [one for one in SAMPLES.values() if one.capability is None or one.capability in renderer.capabilities]
     parts = {one.source for one in wanted if not one.source.startswith(("<document", "<header", "<footer"))}
-    return "<footer><p>Foot</p></footer>" + "".join(sorted(parts)).replace(' id="x"', "").replace(' id="top"', "")
+    return "<footer><p>Foot</p></footer>" + "".join(sorted(parts)).replace(' id="x"', "")
