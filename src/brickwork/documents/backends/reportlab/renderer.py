@@ -35,7 +35,7 @@ class ReportlabRenderer:
         content = job.run()
         files = list(document.elements("attachment"))
         if order.archive or files or job.boxes:
-            from brickwork.documents.backends.reportlab.archive import finish
+            from brickwork.documents.backends.archive import finish
 
             content = finish(content, document, order, files, job.boxes)
         return content
