@@ -25,11 +25,18 @@ class Order:
     archive: bool = False
 
 
+#: What renderers declare. "alternatives": what it can't draw stands there as its words, an image as its `alt`, a barcode as its
+#: value; without it and without the capability an element is refused. Paragraphs that number pages are left out where there are
+#: none. "colors": colours and classes of the theme.
+CAPABILITIES = frozenset({"archive", "attachments", "forms", "images", "charts", "barcodes", "contents", "page_numbers", "tagged",
+                          "alternatives", "colors"})  # fmt: skip
+
+
 class Renderer(Protocol):
     """Makes files of one kind. Used by several threads at once."""
 
     media_type: str
-    #: What it can do of "archive", "attachments", "forms", "charts", "barcodes", "contents", "page_numbers", "tagged".
+    #: What it can do of `CAPABILITIES`.
     capabilities: frozenset[str]
 
     def render(self, document: Element, order: Order) -> bytes:

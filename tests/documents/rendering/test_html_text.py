@@ -1,5 +1,7 @@
 """HTML and plain text of the same markup."""
 
+from base64 import b64encode
+
 import pytest
 
 from brickwork import Platform
@@ -10,6 +12,7 @@ from brickwork.documents.errors import RenderError
 from brickwork.documents.markup import parse
 from brickwork.documents.port import Order
 from brickwork.errors import NotFoundError, UnsupportedError
+from brickwork.testing.contracts.renderer import png
 
 INVOICE = """<document title="Invoice &lt;17&gt;" lang="de">
 <footer><p>Page <page/> of <pages/></p></footer>
@@ -57,18 +60,38 @@ def test_html_is_one_file_with_everything_escaped() -> None:
 
 
 def test_images_of_html_are_inside_it() -> None:
-    page = html('<img src="logo" alt="A &quot;logo&quot;"/>', assets={"logo": b"\x89PNG..."})
-    assert '<img src="data:image/png;base64,iVBORy4uLg==" alt="A &quot;logo&quot;">' in page
+    page = html('<img src="logo" alt="A &quot;logo&quot;"/>', assets={"logo": png()})
+    assert f'<img src="data:image/png;base64,{b64encode(png()).decode()}" alt="A &quot;logo&quot;">' in page
     for source, assets in (("logo", {}), ("logo", {"logo": b"<svg onload=alert(1)>"})):
         with pytest.raises(RenderError):
             html(f'<img src="{source}"/>', assets=assets)
 
 
-@pytest.mark.parametrize("source", ['<qr value="x"/>', "<toc/>", '<chart type="bar"><series values="1"/></chart>',
-                                    '<attachment name="a" src="b"/>'])  # fmt: skip
-def test_what_html_can_not_show_is_refused(source: str) -> None:
+def test_html_shows_charts_and_codes_as_vectors() -> None:
+    page = html('<chart type="bar" labels="a|b" title="A &lt; B"><series values="1 2"/></chart><qr value="x" size="20mm"/>')
+    assert page.count("<svg") == page.count("</svg>") == 2
+    assert ">A &lt; B</text>" in page
+    assert 'width="56.6929pt"' in page
+    assert "clip" not in page
+
+
+def test_contents_of_html_lead_to_headings() -> None:
+    page = html('<toc/><h1>One</h1><h2 id="own">Two</h2><h2 bookmark="false">Hidden</h2>')
+    assert '<a href="#bw-0">One</a>' in page
+    assert '<h1 id="bw-0">One</h1>' in page
+    assert '<a href="#own">Two</a>' in page
+    assert page.count("Hidden") == 1
+
+
+def test_fields_of_html_can_be_filled() -> None:
+    page = html('<field name="who" type="text" value="A&quot;da" required="true"/><field name="ok" type="checkbox" value="true"/>')
+    assert '<input type="text" value="A&quot;da" name="who" title="who" style="" required>' in page
+    assert '<input type="checkbox" name="ok" title="ok" style="" checked>' in page
+
+
+def test_attachments_are_pdf() -> None:
     with pytest.raises(UnsupportedError):
-        html(source)
+        html('<attachment name="a" src="b"/>')
 
 
 @pytest.mark.parametrize("renderer", [HtmlRenderer(), TextRenderer()])

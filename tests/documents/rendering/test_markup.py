@@ -37,6 +37,10 @@ def test_comments_and_spaces_between_blocks_say_nothing() -> None:
         ("<p>One", "line 1, column .*not well-formed"),
         ("<document>\n  <para>x</para></document>", r"line 2, column 3: there is no element <para>"),
         ("<tabel/>", "is <table> meant"),
+        (
+            '<p id="here">x</p>\n<p><a href="#there">y</a></p>',
+            "line 2, column 4: <a href>: nothing .* has the id 'there'",
+        ),
         ('<p aling="right">x</p>', "no attribute 'aling'; is align meant"),
         ('<p align="middle">x</p>', "'middle' is not one of left"),
         ("<box>text</box>", "text can't stand in <box>.*put it into <p>"),

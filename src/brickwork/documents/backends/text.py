@@ -18,7 +18,7 @@ class TextRenderer:
     """Text in lines of 76 columns, tables in columns. What has no words, such as images, shows what it says of itself."""
 
     media_type = "text/plain; charset=utf-8"
-    capabilities: frozenset[str] = frozenset()
+    capabilities = frozenset({"alternatives"})
 
     def render(self, document: Element, order: Order) -> bytes:
         """The text. Raises `UnsupportedError` for archives and attachments."""

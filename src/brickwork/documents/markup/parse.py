@@ -52,6 +52,9 @@ class _Builder:
         self._open: list[tuple[str, dict[str, Any], list[Element | str], int]] = []
         self._root: Element | None = None
         self._count = 0
+        self._ids: set[str] = set()
+        #: Links to places, with the line and column of the first to each.
+        self._wanted: dict[str, tuple[int, int]] = {}
 
     def build(self, text: str) -> Element:
         try:
@@ -62,6 +65,9 @@ class _Builder:
         except UnicodeDecodeError:
             raise self._error("not text") from None
         assert self._root is not None
+        for place, (line, column) in self._wanted.items():
+            if place not in self._ids:
+                raise self._error(f"<a href>: nothing in the document has the id {place[:60]!r}", line, column)
         return self._root
 
     def _start(self, tag: str, given: dict[str, str]) -> None:
@@ -88,6 +94,11 @@ class _Builder:
                 attributes[name] = read(value)
             except ValueError as error:
                 raise self._error(f"<{tag} {name}>: {value[:60]!r} is not {error}") from None
+        if "id" in attributes:
+            self._ids.add(attributes["id"])
+        if tag == "a" and attributes.get("href", "").startswith("#"):
+            here = self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber
+            self._wanted.setdefault(attributes["href"][1:], here)
         missing = [name for name in kind.needs if name not in attributes]
         if missing:
             raise self._error(f"<{tag}> needs {' and '.join(missing)}")

@@ -1,7 +1,5 @@
 """Images, charts, barcodes, form fields and the other things that are not text."""
 
-import base64
-import binascii
 import io
 import warnings
 from collections.abc import Mapping, Sequence
@@ -11,13 +9,10 @@ from reportlab.lib.colors import Color
 from reportlab.lib.utils import ImageReader
 from reportlab.platypus import Flowable
 
+from brickwork.documents.assets import MOST_PIXELS, content_of, wrong
 from brickwork.documents.backends.reportlab.inline import Inline
-from brickwork.documents.errors import RenderError
 from brickwork.documents.markup.elements import Share
 from brickwork.documents.markup.nodes import Element
-
-#: Pixels of an image; more are taken for an attack on memory.
-MOST_PIXELS = 60_000_000
 
 
 class Figure(Flowable):  # type: ignore[misc]
@@ -121,30 +116,11 @@ def picture(element: Element, assets: Mapping[str, bytes], after: float, readers
     source = element.get("src")
     reader = readers.get(source)
     if reader is None:
-        reader = readers[source] = _reader(_bytes(element, source, assets), element)
+        reader = readers[source] = _reader(content_of(element, assets), element)
     width = element.get("width")
     share = width.percent / 100 or 1.0 if isinstance(width, Share) else 0.0
     fixed = width if isinstance(width, float) else None
     return Picture(reader, fixed, element.get("height"), share, element.get("align", "left"), after)
-
-
-def asset(element: Element, assets: Mapping[str, bytes]) -> bytes:
-    """The bytes that an element's `src` names: an asset, or a data: URL. Raises `RenderError`."""
-    return _bytes(element, element.get("src"), assets)
-
-
-def _bytes(element: Element, source: str, assets: Mapping[str, bytes]) -> bytes:
-    if source.startswith("data:"):
-        head, _, data = source.partition(",")
-        try:
-            return base64.b64decode(data, validate=True) if head.endswith(";base64") else data.encode()
-        except binascii.Error:
-            raise _wrong(element, "its data: URL is not base64") from None
-    found = assets.get(source)
-    if found is None:
-        known = ", ".join(sorted(assets)[:20]) or "none"
-        raise _wrong(element, f"there is no asset {source[:80]!r}; there are {known}. Nothing is fetched from elsewhere")
-    return found
 
 
 def _reader(content: bytes, element: Element) -> ImageReader:
@@ -155,10 +131,10 @@ def _reader(content: bytes, element: Element) -> ImageReader:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content)) as image:
                 if image.width * image.height > MOST_PIXELS:
-                    raise _wrong(element, f"the image has {image.width} x {image.height} pixels; up to {MOST_PIXELS:,} are taken")
+                    raise wrong(element, f"the image has {image.width} x {image.height} pixels; up to {MOST_PIXELS:,} are taken")
                 image.load()
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise _wrong(element, "it is no image that can be read") from None
+        raise wrong(element, "it is no image that can be read") from None
     return ImageReader(io.BytesIO(content))
 
 
@@ -171,9 +147,9 @@ def chart(element: Element, inline: Inline, width: float, after: float) -> Graph
     high = element.get("height") or wide * 0.5
     series = list(element.elements("series"))
     if not series or any(len(one.get("values")) != len(series[0].get("values")) for one in series):
-        raise _wrong(element, "a chart needs series with as many values each")
+        raise wrong(element, "a chart needs series with as many values each")
     if element.get("labels") and len(element.get("labels")) != len(series[0].get("values")):
-        raise _wrong(element, "a chart needs as many labels as values")
+        raise wrong(element, "a chart needs as many labels as values")
     theme = inline.theme
     names = theme.series
     colors = [Color(*inline.color(one.get("color") or names[at % len(names)], one)) for at, one in enumerate(series)]
@@ -224,7 +200,7 @@ def _pie(element: Element, series: Any, names: Any, inline: Inline, wide: float,
 
     values = series[0].get("values")
     if min(values) < 0 or not sum(values):
-        raise _wrong(element, "a pie needs values from 0 that are not all 0")
+        raise wrong(element, "a pie needs values from 0 that are not all 0")
     plot = Pie()
     plot.width = plot.height = min(top - 16, wide * 0.5)
     plot.x, plot.y = 10, (top - plot.height) / 2
@@ -260,9 +236,9 @@ def barcode(element: Element, after: float) -> Graphic:
     kind = {"code128": "Code128", "code39": "Standard39", "ean13": "EAN13", "ean8": "EAN8"}[element.get("type", "code128")]
     value = element.get("value")
     if kind.startswith("EAN") and not _ean(value, int(kind[3:])):
-        raise _wrong(element, f"{value!r} is no {kind}: it has {kind[3:]} digits of which the last is a check digit")
+        raise wrong(element, f"{value!r} is no {kind}: it has {kind[3:]} digits of which the last is a check digit")
     if not value or not value.isascii() or (kind == "Standard39" and not set(value) <= set(_CODE39)):
-        raise _wrong(element, f"{value[:40]!r} holds characters that {kind} can't show")
+        raise wrong(element, f"{value[:40]!r} holds characters that {kind} can't show")
     high = element.get("height") or 36.0
     options = {} if kind.startswith("EAN") else {"checksum": 0} if kind == "Standard39" else {}
     drawing = createBarcodeDrawing(kind, value=value, barHeight=high, humanReadable=element.get("text", True), **options)
@@ -309,13 +285,9 @@ def qr(element: Element, after: float) -> Qr:
 
     value, size = element.get("value"), element.get("size") or 72.0
     if not value:
-        raise _wrong(element, "a QR code needs a value")
+        raise wrong(element, "a QR code needs a value")
     try:
         code = segno.make_qr(value, error=element.get("level", "M"), boost_error=False)
     except segno.DataOverflowError:
-        raise _wrong(element, f"{len(value)} characters are more than a QR code of this level holds") from None
+        raise wrong(element, f"{len(value)} characters are more than a QR code of this level holds") from None
     return Qr([bytes(row) for row in code.matrix], size, element.get("align", "left"), after)
-
-
-def _wrong(element: Element, message: str) -> RenderError:
-    return RenderError(f"line {element.line}, <{element.tag}>: {message}", field=f"line {element.line}")

@@ -25,7 +25,9 @@ class ReportlabRenderer:
     can't write, so it makes no claim to PDF/UA."""
 
     media_type = "application/pdf"
-    capabilities = frozenset({"archive", "attachments", "forms", "charts", "barcodes", "contents", "page_numbers"})
+    capabilities = frozenset(
+        {"archive", "attachments", "forms", "images", "charts", "barcodes", "contents", "page_numbers", "colors"}
+    )
 
     def render(self, document: Element, order: Order) -> bytes:
         """The PDF. Raises `RenderError`."""
@@ -33,7 +35,7 @@ class ReportlabRenderer:
         content = job.run()
         files = list(document.elements("attachment"))
         if order.archive or files or job.boxes:
-            from brickwork.documents.backends.reportlab.archive import finish
+            from brickwork.documents.backends.archive import finish
 
             content = finish(content, document, order, files, job.boxes)
         return content

@@ -8,7 +8,7 @@ from typing import Any
 
 import pikepdf
 
-from brickwork.documents.backends.reportlab.figures import asset
+from brickwork.documents.assets import content_of
 from brickwork.documents.markup.nodes import Element
 from brickwork.documents.port import Order
 
@@ -31,7 +31,7 @@ def finish(content: bytes, document: Element, order: Order, files: Sequence[Elem
 
 
 def _attach(pdf: pikepdf.Pdf, element: Element, assets: Mapping[str, bytes], moment: datetime | None) -> None:
-    content, name = asset(element, assets), element.get("name")
+    content, name = content_of(element, assets), element.get("name")
     parameters: dict[str, Any] = {"/Size": len(content)}
     if moment is not None:
         parameters["/ModDate"] = _date(moment)
