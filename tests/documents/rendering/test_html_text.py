@@ -84,7 +84,9 @@ def test_contents_of_html_lead_to_headings() -> None:
 
 
 def test_fields_of_html_can_be_filled() -> None:
-    page = html('<field name="who" type="text" value="A&quot;da" required="true"/><field name="ok" type="checkbox" value="true"/>')
+    page = html(
+        '<field name="who" type="text" value="A&quot;da" required="true"/><field name="ok" type="checkbox" value="true"/>'
+    )
     assert '<input type="text" value="A&quot;da" name="who" title="who" style="" required>' in page
     assert '<input type="checkbox" name="ok" title="ok" style="" checked>' in page
 

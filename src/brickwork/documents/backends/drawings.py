@@ -49,7 +49,9 @@ def _qr(element: Element) -> str:
     rows = _matrix(element.get("value"), element.get("level", "M"))
     if rows is None:
         long = len(element.get("value"))
-        raise wrong(element, f"{long} characters are more than a QR code of this level holds" if long else "a QR code needs a value")
+        raise wrong(
+            element, f"{long} characters are more than a QR code of this level holds" if long else "a QR code needs a value"
+        )
     size, count = element.get("size") or 72.0, len(rows) + 4
     path = []
     for down, row in enumerate(rows):

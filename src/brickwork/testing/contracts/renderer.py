@@ -95,8 +95,9 @@ SAMPLES: Mapping[str, Sample] = {
 #: Texts that mean something to HTML, Typst, Word, XML, PDF or a template; each must come out as it is.
 NASTY = (
     "<script>alert(1)</script>", "&amp; &lt;b&gt;", '"double" and \'single\'', '#import "x": *', "#panic()", "$x^2$ \\ # _a_ *b*",
-    "// no comment", "/* neither */", "= no heading", "- no item", "+ nor this", "1. nor that", "<label> @ref", "a -- b --- c ...",
-    "{{ 7 * 7 }} {% raw %}", "${7*7}", "`code` ~ [link](x)", "</style><p>", "]]>", "(a) \\(b\\) Tj", "C:\\temp\\new", "%PDF %%EOF",
+    "// no comment", "/* neither */", "= no heading", "- no item", "+ nor this", "1. nor that", "<label> @ref", "a -- b ...",
+    "{{ 7 * 7 }} {% raw %}", "${7*7}", "`code` ~ [link](x)", "</style><p>", "]]>", "(a) \\(b\\) Tj", "C:\\temp\\new",
+    "%PDF %%EOF",
     'style="color:red"', "http://example.org", "#set page(width: 1pt)",
 )  # fmt: skip
 BROKEN = (b"", b"no image", b"\x89PNG\r\n\x1a\n" + b"\0" * 50, png()[:40], b"<svg onload='alert(1)'/>")

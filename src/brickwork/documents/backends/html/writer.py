@@ -21,7 +21,7 @@ _HEADINGS = ("h1", "h2", "h3", "h4")
 
 
 class Writer:
-    """Writes one document. `paged` is for media that have pages, where their numbers are known; `width` is the text's in points."""
+    """Writes a document. `paged` is for media that have pages, where their numbers are known; `width` is the text's (points)."""
 
     def __init__(self, document: Element, order: Order, *, paged: bool = False, width: float = 480.0) -> None:
         self._document, self._order, self._theme = document, order, order.theme
@@ -39,7 +39,8 @@ class Writer:
         direction = f' dir="{get("dir")}"' if get("dir") else ""
         title = f'<meta charset="utf-8"><title>{escape(get("title", ""))}</title>'
         head = f"{title}{head}<style>{style_of(self._theme)}{style}</style>"
-        return f'<!doctype html>\n<html lang="{escape(get("lang", "en"))}"{direction}><head>{head}</head><body>{body}</body></html>\n'
+        opening = f'<!doctype html>\n<html lang="{escape(get("lang", "en"))}"{direction}>'
+        return f"{opening}<head>{head}</head><body>{body}</body></html>\n"
 
     def shown(self, node: Element | str) -> str:
         """An element with what is in it."""
@@ -141,7 +142,8 @@ class Writer:
                 style.append(f"{rule}:{self._color(node, value)}")
         given = {"id": node.get("id") or self._places.get(id(node)),
                  "href": node.get("href"), "dir": node.get("dir"), "colspan": node.get("colspan"),
-                 "rowspan": node.get("rowspan"), "start": node.get("start"), "type": node.get("type") if node.tag == "ol" else None,
+                 "rowspan": node.get("rowspan"), "start": node.get("start"),
+                 "type": node.get("type") if node.tag == "ol" else None,
                  "class": " ".join(self._classes(node)) or None, "style": ";".join(style) or None}  # fmt: skip
         return "".join(f' {name}="{escape(str(value))}"' for name, value in given.items() if value is not None)
 
@@ -167,7 +169,9 @@ def _rules(node: Element) -> list[str]:
     for name, rule in (("align", "text-align"), ("size", "font-size"), ("valign", "vertical-align")):
         value = node.get(name)
         if value is not None and not (node.tag == "table" and name == "align"):
-            style.append(f"{rule}:{value:g}pt" if isinstance(value, float) else f"{rule}:{'right' if value == 'decimal' else value}")
+            style.append(
+                f"{rule}:{value:g}pt" if isinstance(value, float) else f"{rule}:{'right' if value == 'decimal' else value}"
+            )
     if node.tag == "table" and node.get("align") in ("right", "center"):
         style.append(f"margin-left:auto;margin-right:{'auto' if node.get('align') == 'center' else '0'};width:auto")
     if node.tag in ("table", "td", "th") and node.get("width") is not None:
