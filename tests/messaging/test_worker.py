@@ -26,6 +26,17 @@ from brickwork.testing.ward.component import brickwork_components
 class Knocked(Event, name="door.knocked", key="door"):
     door: str
 
+class Rung(Event, name="door.rung"):
+    pass
+
+@handles(Rung, name="answer", timeout=30)
+def answer(platform, event):
+    with platform.transaction() as transaction:
+        transaction.session.add(Tag(name="slow"))
+        transaction.session.flush()
+    open("slow", "w").close()
+    time.sleep(1)
+
 @handles(Knocked, name="open", timeout=0.5, retry=Retry(attempts=2, first=0.01, most=0.02))
 def open_(platform, event):
     with platform.transaction() as transaction:
@@ -34,15 +45,12 @@ def open_(platform, event):
     if event.door == "kill" and not os.path.exists("killed"):
         open("killed", "w").close()
         os.kill(os.getpid(), 9)
-    if event.door == "slow":
-        open("slow", "w").close()
-        time.sleep(0.4)
     while event.door == "hang":
         time.sleep(0.01)
 
 @hookimpl
 def brickwork_handlers():
-    return [open_]
+    return [open_, answer]
 """
 
 
@@ -135,7 +143,10 @@ def test_a_worker_tells_what_its_processes_handled(shop, tmp_path):
 
 def test_a_stop_lets_a_running_handler_end(shop, tmp_path):
     with worker(shop, tmp_path) as process:
-        knock(shop, "slow")
+        from shopdoor import Rung
+
+        with shop.context(tenant="alpha", actor="user:kim"), shop.transaction() as transaction:
+            transaction.publish(Rung())
         until((tmp_path / "slow").exists)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0

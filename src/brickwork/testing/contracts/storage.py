@@ -29,7 +29,8 @@ class BlobStoreContract:
         store.write("a/one", [content])
         for start in (0, 1, 65_536, 299_999, 300_000):
             with store.open("a/one", start) as stream:
-                assert stream.read() == content[start:], start
+                same = stream.read() == content[start:]
+            assert same, start  # not the comparison itself: in CI pytest works for minutes on the difference of so many bytes
         with store.open("a/one", 10) as stream:
             assert (stream.read(5), stream.read(5)) == (content[10:15], content[15:20])
 
