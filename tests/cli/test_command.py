@@ -96,10 +96,14 @@ def test_the_audit_trail_is_listed_sealed_and_verified(ready, tmp_path):
 def test_settings_are_shown_without_secrets_and_described(run, tmp_path):
     (tmp_path / "brickwork.toml").write_text(
         '[database]\nurl = "postgresql://app:hunter2@127.0.0.1/x"\n[keyring.keys]\nk1 = "c2VjcmV0"\n'
+        '[documents.signing.signers.card]\nbackend = "pkcs11"\nlibrary = "/x.so"\ntoken = "t"\nkey = "k"\npin = "918273"\n'
+        '[documents.signing.signers.seal]\nbackend = "file"\npkcs12 = "seal.p12"\npassphrase = "hunter3"\n'
+        '[notify.providers.mail]\nbackend = "smtp"\nsender = "a@b.example"\npassword = "hunter4"\n'
     )
     told = run("config", "show")
-    assert "hunter2" not in told
-    assert "c2VjcmV0" not in told
+    for secret in ("hunter2", "c2VjcmV0", "918273", "hunter3", "hunter4"):
+        assert secret not in told
+    assert json.loads(told)["documents"]["signing"]["signers"]["seal"]["pkcs12"] == "seal.p12"
     assert json.loads(run("config", "schema"))["properties"].keys() >= {"platform", "database", "web"}
     assert "settings are valid" in run("config", "check")
     (tmp_path / "brickwork.toml").write_text("[web]\nprot = 1\n")

@@ -1,6 +1,7 @@
 """`brickwork config` and `brickwork keys`: what is configured, what may be, and new keys."""
 
 import json
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -15,13 +16,7 @@ out = Console()
 @app.command()
 def show(context: typer.Context) -> None:
     """Print the settings in force; secrets are hidden."""
-    from sqlalchemy.engine import make_url
-
-    settings = platform_of(context).settings.model_dump(mode="json")
-    for name in ("url", "owner_url"):
-        if settings.get("database", {}).get(name):
-            settings["database"][name] = make_url(settings["database"][name]).render_as_string(hide_password=True)
-    out.print_json(json.dumps(settings))
+    out.print_json(json.dumps(_hidden(platform_of(context).settings.model_dump(mode="json"))))
 
 
 @app.command()
@@ -40,6 +35,17 @@ def schema(context: typer.Context) -> None:
     plugins = platform.plugins
     model = settings_model(plugins.components, backends=plugins.backends.values())
     out.print_json(json.dumps(model.model_json_schema()))
+
+
+def _hidden(value: Any) -> Any:
+    """Settings without the passwords of URLs; those that are secret as a whole hide themselves."""
+    from brickwork.kernel.logs import mask_text
+
+    if isinstance(value, dict):
+        return {key: _hidden(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_hidden(item) for item in value]
+    return mask_text(value) if isinstance(value, str) else value
 
 
 @keys.command()

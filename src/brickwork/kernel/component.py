@@ -6,10 +6,10 @@ or in two platforms is harmless. Everything heavy is named by a string "module:a
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, runtime_checkable
 
 import attrs
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PlainSerializer
 
 if TYPE_CHECKING:
     from brickwork.kernel.platform import Platform
@@ -19,6 +19,17 @@ class ComponentSettings(BaseModel):
     """Base of every settings model: unknown keys are refused, values are fixed once read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _shown(given: dict[str, Any]) -> dict[str, Any]:
+    from brickwork.kernel.logs import mask
+
+    return dict(mask(given))
+
+
+#: Settings that no model describes yet, such as those of a backend that another setting names. Where settings are shown (as
+#: JSON), what looks like a secret in them is hidden.
+OpenSettings = Annotated[dict[str, Any], PlainSerializer(_shown, when_used="json")]
 
 
 def resolve(reference: str) -> Any:

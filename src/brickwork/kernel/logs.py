@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 
 MASK = "[redacted]"
 #: Names whose values are masked, wherever in a line they stand.
-_NAME = re.compile(r"(?i)(passw|secret|token\Z|api_?key|authorization|cookie|credential|private_?key|\bpin\Z|\botp\Z)")
+_NAME = re.compile(r"(?i)(passw|passphrase|secret|token\Z|api_?key|authorization|cookie|credential|private_?key|\bpin\Z|\botp\Z)")
 #: Passwords in URLs, credentials in headers, and `name=value` in text.
 _TEXT = (
     (re.compile(r"(?<=://)([^:/@\s]*):[^@/\s]+@"), rf"\1:{MASK}@"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"), rf"\1 {MASK}"),
-    (re.compile(r"(?i)\b(password|passwd|secret|token|api_?key)([\"']?\s*[=:]\s*[\"']?)[^\s\"',;&}]+"), rf"\1\2{MASK}"),
+    (
+        re.compile(r"(?i)\b(password|passwd|passphrase|secret|token|api_?key)([\"']?\s*[=:]\s*[\"']?)[^\s\"',;&}]+"),
+        rf"\1\2{MASK}",
+    ),
 )
 #: Nested values deeper than this are masked as a whole.
 _DEEPEST = 6
@@ -103,6 +106,11 @@ def _mask(value: Any, depth: int) -> Any:
     if isinstance(value, Mapping):
         return {str(k): MASK if _NAME.search(str(k)) else _mask(item, depth + 1) for k, item in value.items()}
     return [_mask(item, depth + 1) for item in value]
+
+
+def mask(value: Any) -> Any:
+    """A copy of plain data without the values of telling names, and without what looks like a secret in text."""
+    return _mask(value, 0)
 
 
 def mask_text(text: str) -> str:

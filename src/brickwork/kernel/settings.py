@@ -16,7 +16,7 @@ from brickwork.errors import SettingsError
 from brickwork.kernel.component import Backend, Component, ComponentSettings
 
 FILE = "brickwork.toml"
-_SECRET_WORDS = ("secret", "password", "token", "url", "keys", "private_key", "dsn")
+_SECRET_WORDS = ("secret", "password", "passphrase", "authorization", "token", "url", "keys", "private_key", "dsn")
 
 
 class PlatformSettings(ComponentSettings):

@@ -1,11 +1,11 @@
 """The `[notify]` section: channels, the providers that serve them, and how failures are dealt with."""
 
 from datetime import timedelta
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
-from brickwork.kernel.component import ComponentSettings
+from brickwork.kernel.component import ComponentSettings, OpenSettings
 from brickwork.messaging.handler import Retry
 from brickwork.notify.quiet import QuietHours, zone_of
 
@@ -20,7 +20,7 @@ class NotifySettings(ComponentSettings):
     #: the data folder and sends nothing, "webhook" needs no settings.
     channels: dict[str, list[str]] = {"email": ["file"], "sms": ["file"], "push": ["file"], "webhook": ["webhook"]}
     #: What each provider is: `backend` and that backend's settings, as {backend = "smtp", host = "…"}.
-    providers: dict[str, dict[str, Any]] = {}
+    providers: dict[str, OpenSettings] = {}
     #: The address under which this server is reached, for links in messages ("https://app.example").
     public_url: str | None = None
     #: Zone, locale and quiet hours of recipients who have none of their own.

@@ -1,17 +1,17 @@
 """The `[documents.signing]` section."""
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
 from brickwork.documents.signing.http import PlainUrl
-from brickwork.kernel.component import ComponentSettings
+from brickwork.kernel.component import ComponentSettings, OpenSettings
 
 
 class SigningSettings(ComponentSettings):
     #: What each signer is: `backend` ("file", "remote", "pkcs11", or a plugin's) and that backend's settings.
-    signers: dict[str, dict[str, Any]] = {}
+    signers: dict[str, OpenSettings] = {}
     #: The signer that is used where none is named.
     signer: str = "default"
     #: The level of signatures where none is named.

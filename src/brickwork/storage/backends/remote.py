@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
-from pydantic import Field, SecretStr
+from pydantic import SecretStr
 
 from brickwork.errors import BrickworkError, MissingDependencyError, NotFoundError, UnavailableError
-from brickwork.kernel.component import ComponentSettings, Health
+from brickwork.kernel.component import ComponentSettings, Health, OpenSettings
 from brickwork.kernel.ids import uuid7
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class RemoteSettings(ComponentSettings):
     key: str | None = None
     secret: SecretStr | None = None
     #: Further settings of fsspec's file system.
-    options: dict[str, Any] = Field(default={})
+    options: OpenSettings = {}
 
 
 class RemoteStore:
