@@ -1,15 +1,16 @@
 """Finding and loading plugins: each by itself, so that a broken one is reported and never fatal by itself."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 import attrs
 import pluggy
+from pydantic import ValidationError
 
-from brickwork.errors import PluginError
+from brickwork.errors import PluginError, SettingsError
 from brickwork.kernel import hookspecs
-from brickwork.kernel.component import Backend, Component
+from brickwork.kernel.component import Backend, Component, ComponentSettings
 
 GROUP = "brickwork"
 T = TypeVar("T", Component, Backend)
@@ -70,6 +71,21 @@ class Plugins:
     def unregister(self, plugin: object) -> None:
         """Take out what `register` added."""
         self._manager.unregister(plugin)
+
+    def configured(self, port: str, given: Mapping[str, Any], where: str) -> tuple[Backend, ComponentSettings]:
+        """The backend that `given["backend"]` names, and its settings made of the rest; raises `SettingsError`, which says
+        `where` in the settings that stands."""
+        name, rest = given["backend"], {key: value for key, value in given.items() if key != "backend"}
+        backend = self.backends.get((port, name))
+        if backend is None:
+            known = ", ".join(sorted(of for found, of in self.backends if found == port))
+            raise SettingsError(f"{where}.backend: there is no {name!r}; installed are {known}", field=where)
+        try:
+            return backend, backend.settings(**rest)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            path = ".".join([where, *map(str, first["loc"])])
+            raise SettingsError(f"{path}: {first['msg']}", field=path) from None
 
     def _load(self, entry: EntryPoint) -> None:
         distribution = entry.dist.name if entry.dist else "?"

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
-from pydantic import ValidationError as PydanticError
 
 from brickwork.errors import BrickworkError, SettingsError, ValidationError
 from brickwork.kernel.component import Health, resolve
@@ -107,21 +106,8 @@ def _provider(platform: "Platform", settings: "NotifySettings", kind: str, name:
 
         folder = platform.settings.platform.data_dir / "notify"
         return Provider(name, lambda: FileChannel(kind, folder, platform.clock))
-    given = dict(settings.providers.get(name, {"backend": name}))
-    wanted = given.pop("backend")
-    backend = platform.plugins.backends.get(("channel", wanted))
     where = f"notify.providers.{name}"
-    if backend is None:
-        known = ", ".join(sorted(of for port, of in platform.plugins.backends if port == "channel"))
-        raise SettingsError(
-            f"{where}.backend: there is no {settings.providers[name]['backend']!r}; installed are {known}", field=where
-        )
-    try:
-        own = backend.settings(**given)
-    except PydanticError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        path = ".".join([where, *map(str, first["loc"])])
-        raise SettingsError(f"{path}: {first['msg']}", field=path) from None
+    backend, own = platform.plugins.configured("channel", settings.providers.get(name, {"backend": name}), where)
 
     def make() -> Channel:
         made: Channel = resolve(backend.factory)(platform, own)

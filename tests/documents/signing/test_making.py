@@ -59,11 +59,19 @@ def test_a_visible_signature(contract: bytes, authority: Authority, check: Check
     assert (area < 128).any()
 
 
+@pytest.mark.parametrize("line", ["{name.__class__}", "{name:>1000000000}", "{who}", "{}", "{0}"])
+def test_placeholders_are_names_alone(contract: bytes, ada: Identity, line: str) -> None:
+    with pytest.raises(ValidationError, match=r"is none of \{name\}, \{time\}, \{reason\}, \{location\}"):
+        sign(contract, ada.signer(), place=Place(1, 72, 600, 220, 80), appearance=Appearance(line))
+
+
 def test_fields_are_made_ahead_and_signed_one_after_the_other(
     contract: bytes, ada: Identity, ben: Identity, check: Check
 ) -> None:
     prepared = add_fields(contract, [Field("tenant", Place(2, 72, 600, 200, 60)), Field("owner", Place(2, 300, 600, 200, 60))])
     assert [(one.name, one.signed) for one in signature_fields(prepared)] == [("tenant", False), ("owner", False)]
+    assert PdfFileReader(io.BytesIO(prepared)).xrefs.total_revisions == 2, "all fields are one update"
+    assert add_fields(contract, []) == contract
     once = sign(prepared, ada.signer(), field="owner")
     twice = sign(once, ben.signer())
     assert twice.startswith(once)

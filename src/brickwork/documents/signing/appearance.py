@@ -1,6 +1,7 @@
 """What a visible signature shows: text, an image, or both, drawn into the field's box."""
 
 import io
+import re
 from typing import Any
 
 import attrs
@@ -11,6 +12,8 @@ from brickwork.errors import MissingDependencyError, ValidationError
 #: Sizes of letters that are tried until the text fits.
 _SIZES = (12, 11, 10, 9, 8, 7, 6, 5, 4)
 _PADDING = 3.0
+#: Only names: `str.format` would also take attributes of what is filled in, and widths of any size.
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 @attrs.frozen
@@ -46,11 +49,10 @@ class Appearance:
     def _lines(self, values: dict[str, str]) -> list[str]:
         lines = []
         for line in self.text.splitlines():
-            try:
-                filled = line.format_map(values)
-            except (KeyError, ValueError, IndexError, AttributeError):
+            if unknown := set(_PLACEHOLDER.findall(line)) - set(values):
                 known = ", ".join(f"{{{name}}}" for name in values)
-                raise ValidationError(f"the line {line[:60]!r} names something else than {known}", field="text") from None
+                raise ValidationError(f"{{{min(unknown)[:60]}}} is none of {known}", field="text")
+            filled = _PLACEHOLDER.sub(lambda found: values[found[1]], line)
             if filled.strip():
                 lines.append(filled)
         return lines

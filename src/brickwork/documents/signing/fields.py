@@ -85,27 +85,25 @@ def signature_fields(pdf: bytes, *, limits: Limits | None = None) -> list[FieldS
 def add_fields(pdf: bytes, fields: Iterable[Field], *, limits: Limits | None = None) -> bytes:
     """The document with these fields; its bytes stay as they are, with an update after them. Raises `SigningError` where a name
     is taken, or where the document is signed: a signature may forbid new fields, so they are added ahead of the first."""
-    limits = limits or Limits()
+    from pyhanko.sign.fields import append_signature_field
+
+    fields, limits = list(fields), limits or Limits()
     reader = open_reader(pdf, limits)
     with reading():
         signed = bool(reader.embedded_signatures)
     if signed:
         raise SigningError("the document is signed; fields are added before the first signature", field="fields")
-    for field in fields:
-        pdf = _added(pdf, field, limits)
-    return pdf
-
-
-def _added(pdf: bytes, field: Field, limits: Limits) -> bytes:
-    from pyhanko.sign.fields import append_signature_field
-
+    if not fields:
+        return pdf
     writer = open_writer(pdf, limits)
-    if field.name in names(writer):
-        raise SigningError(f"there is a field {field.name!r} already", field="fields")
-    check_page(writer, field.place)
+    for field in fields:
+        if field.name in names(writer):
+            raise SigningError(f"there is a field {field.name!r} already", field="fields")
+        check_page(writer, field.place)
+        with reading():
+            append_signature_field(writer, specification(field))
     out = io.BytesIO()
     with reading():
-        append_signature_field(writer, specification(field))
         writer.write(out)
     return out.getvalue()
 

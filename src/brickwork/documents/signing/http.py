@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
-from brickwork.errors import BrickworkError, ValidationError
+from brickwork.errors import BrickworkError, MissingDependencyError, ValidationError
 from brickwork.kernel.addresses import AddressGuard
 
 #: `call(method, url, headers, content)` gives the content of a 200; what it raises says why there is none.
@@ -47,8 +47,10 @@ class Http:
     def __init__(self, *, timeout: float, answer_bytes: int, guarded: Sequence[str] | None = None) -> None:
         """`guarded` are networks that may be called although they aren't public; None is for URLs out of settings. Raises
         `MissingDependencyError`."""
-        from brickwork.kernel.outbound import Caller
-
+        try:
+            from brickwork.kernel.outbound import Caller
+        except MissingDependencyError:  # it names the extra that uses it most
+            raise MissingDependencyError("httpx2", "sign") from None
         guard = None if guarded is None else AddressGuard([ip_network(one) for one in guarded])
         self._caller = Caller(timeout=timeout, answer_bytes=answer_bytes, guard=guard)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
@@ -46,6 +47,14 @@ def read_certificates(data: bytes, called: str = "certificates") -> list[x509.Ce
         return [x509.load_der_x509_certificate(data)]
     except ValueError:
         raise SigningKeyError(f"{called}: there is no certificate in PEM or DER", field="certificates") from None
+
+
+def read_file(path: Path, field: str) -> bytes:
+    """A file that settings name; raises `SigningKeyError`."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SigningKeyError(f"{path.name} can't be read: {error.strerror}", field=field) from None
 
 
 def der(certificate: x509.Certificate) -> bytes:

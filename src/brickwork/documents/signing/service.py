@@ -6,8 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError as PydanticError
-
 from brickwork.documents.signing.appearance import Appearance
 from brickwork.documents.signing.authority import TimestampAuthority
 from brickwork.documents.signing.fields import Lock, Permission, Place
@@ -101,18 +99,7 @@ class Signing:
         if name not in self._settings.signers:
             known = ", ".join(sorted(self._settings.signers)) or "none"
             raise NotFoundError(f"documents.signing.signers has no {name[:40]!r}; there are {known}", field="signer")
-        given = dict(self._settings.signers[name])
-        wanted = given.pop("backend")
-        backend = self._platform.plugins.backends.get(("signer", wanted))
-        if backend is None:
-            known = ", ".join(sorted(of for port, of in self._platform.plugins.backends if port == "signer"))
-            raise SettingsError(f"{where}.backend: there is no {wanted!r}; installed are {known}", field=where)
-        try:
-            own = backend.settings(**given)
-        except PydanticError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            path = ".".join([where, *map(str, first["loc"])])
-            raise SettingsError(f"{path}: {first['msg']}", field=path) from None
+        backend, own = self._platform.plugins.configured("signer", self._settings.signers[name], where)
         made: Signer = resolve(backend.factory)(self._platform, own)
         return made
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key, l
 from pydantic import SecretStr, model_validator
 
 from brickwork.documents.signing.errors import SigningKeyError
-from brickwork.documents.signing.keys import chain_of, check_key, der, read_certificates, sign_digest
+from brickwork.documents.signing.keys import chain_of, check_key, der, read_certificates, read_file, sign_digest
 from brickwork.documents.signing.port import Hash
 from brickwork.kernel.component import ComponentSettings, Health
 
@@ -92,14 +92,8 @@ def make(platform: "Platform", settings: FileSignerSettings) -> FileSigner:
     """The signer that settings tell. Raises `SigningKeyError`."""
     passphrase = settings.passphrase.get_secret_value() if settings.passphrase else None
     if settings.pkcs12 is not None:
-        return FileSigner.from_pkcs12(_read(settings.pkcs12), passphrase)
+        return FileSigner.from_pkcs12(read_file(settings.pkcs12, "pkcs12"), passphrase)
     assert settings.key is not None
     assert settings.certificates is not None
-    return FileSigner.from_pem(_read(settings.key), _read(settings.certificates), passphrase)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise SigningKeyError(f"{path.name} can't be read: {error.strerror}", field="signer") from None
+    certificates = read_file(settings.certificates, "certificates")
+    return FileSigner.from_pem(read_file(settings.key, "key"), certificates, passphrase)

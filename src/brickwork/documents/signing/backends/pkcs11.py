@@ -20,6 +20,7 @@ from brickwork.documents.signing.keys import (
     der,
     is_signature,
     read_certificates,
+    read_file,
 )
 from brickwork.documents.signing.port import Hash
 from brickwork.errors import BrickworkError, MissingDependencyError
@@ -149,7 +150,8 @@ class Pkcs11Signer:
         label = self._settings.certificate or self._settings.key
         wanted = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.LABEL: label}
         found = [x509.load_der_x509_certificate(bytes(one[Attribute.VALUE])) for one in self._session.get_objects(wanted)]
-        found += read_certificates(_file(self._settings.certificates)) if self._settings.certificates else []
+        if self._settings.certificates is not None:
+            found += read_certificates(read_file(self._settings.certificates, "certificates"))
         if not found:
             raise SigningKeyError(f"the device has no certificate {label!r}; name a file of certificates", field="certificate")
         check_key(found[0].public_key())
@@ -178,10 +180,3 @@ class Pkcs11Signer:
 def make(platform: "Platform", settings: Pkcs11SignerSettings) -> Pkcs11Signer:
     """The signer that settings tell."""
     return Pkcs11Signer(settings)
-
-
-def _file(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise SigningKeyError(f"{path.name} can't be read: {error.strerror}", field="certificates") from None

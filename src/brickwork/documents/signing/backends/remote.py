@@ -18,9 +18,9 @@ from urllib.parse import quote
 from cryptography import x509
 from pydantic import Field, SecretStr
 
-from brickwork.documents.signing.errors import SignerError, SigningKeyError
+from brickwork.documents.signing.errors import SignerError
 from brickwork.documents.signing.http import Http, HttpFailure, SecureUrl
-from brickwork.documents.signing.keys import chain_of, check_digest, check_key, check_signature, der, read_certificates
+from brickwork.documents.signing.keys import chain_of, check_digest, check_key, check_signature, der, read_certificates, read_file
 from brickwork.documents.signing.port import Hash
 from brickwork.errors import BrickworkError
 from brickwork.kernel.component import ComponentSettings, Health
@@ -110,10 +110,7 @@ def make(platform: "Platform", settings: RemoteSignerSettings) -> RemoteSigner:
     """The signer that settings tell. Raises `SigningKeyError` for a file of certificates that can't be read."""
     if settings.certificates is None:
         return RemoteSigner(settings)
-    try:
-        first, *others = read_certificates(settings.certificates.read_bytes())
-    except OSError as error:
-        raise SigningKeyError(f"{settings.certificates.name} can't be read: {error.strerror}", field="signer") from None
+    first, *others = read_certificates(read_file(settings.certificates, "certificates"))
     return RemoteSigner(settings, [der(one) for one in chain_of(first, others)])
 
 
