@@ -4,7 +4,6 @@ import re
 from functools import lru_cache
 
 from brickwork.documents.assets import wrong
-from brickwork.documents.markup.elements import Share
 from brickwork.documents.markup.nodes import Element
 from brickwork.documents.theme import STANDARD, Theme
 
@@ -71,10 +70,3 @@ def _matrix(value: str, level: str) -> tuple[bytes, ...] | None:
         return tuple(bytes(row) for row in segno.make_qr(value, error=level, boost_error=False).matrix) if value else None
     except segno.DataOverflowError:
         return None
-
-
-def share(value: "float | Share | None", width: float) -> float | None:
-    """A width in points, where a share is one of `width`."""
-    if isinstance(value, Share):
-        return width * (value.percent / 100 or 1.0)
-    return value

@@ -18,27 +18,28 @@ _SAME = frozenset({"h1", "h2", "h3", "h4", "p", "b", "i", "u", "s", "code", "sub
                    "thead", "tbody", "tfoot", "tr", "td", "th", "a", "span"})  # fmt: skip
 _OTHER = {"header": "header", "footer": "footer", "box": "div", "columns": "div", "column": "div"}
 _HEADINGS = ("h1", "h2", "h3", "h4")
+#: Points that a share of the text's width is of, for drawings.
+_WIDTH = 480.0
 
 
 class Writer:
-    """Writes a document. `paged` is for media that have pages, where their numbers are known; `width` is the text's (points)."""
+    """Writes a document."""
 
-    def __init__(self, document: Element, order: Order, *, paged: bool = False, width: float = 480.0) -> None:
+    def __init__(self, document: Element, order: Order) -> None:
         self._document, self._order, self._theme = document, order, order.theme
-        self._paged, self._width = paged, width
         self._headings = [one for one in document.walk() if one.tag in _HEADINGS and one.get("bookmark") is not False]
         #: Where contents lead to.
         places = {id(one): one.get("id") or f"bw-{number}" for number, one in enumerate(self._headings)}
         self._places = places if any(one.tag == "toc" for one in document.walk()) else {}
 
-    def page(self, style: str = "", head: str = "") -> str:
-        """The whole page; `style` and `head` are added to its own."""
+    def page(self) -> str:
+        """The whole page."""
         get = self._document.get
         ordered = sorted(self._document.elements(), key=self._rank)
         body = "".join(self.shown(child) for child in ordered)
         direction = f' dir="{get("dir")}"' if get("dir") else ""
         title = f'<meta charset="utf-8"><title>{escape(get("title", ""))}</title>'
-        head = f"{title}{head}<style>{style_of(self._theme)}{style}</style>"
+        head = f"{title}<style>{style_of(self._theme)}</style>"
         opening = f'<!doctype html>\n<html lang="{escape(get("lang", "en"))}"{direction}>'
         return f"{opening}<head>{head}</head><body>{body}</body></html>\n"
 
@@ -49,7 +50,7 @@ class Writer:
         special = getattr(self, f"_{node.tag}", None)
         if special is not None:
             return str(special(node))
-        if node.tag == "p" and not self._paged and any(one.tag in ("page", "pages") for one in node.walk()):
+        if node.tag == "p" and any(one.tag in ("page", "pages") for one in node.walk()):
             return ""  # there are no pages to be numbered
         return self._plain(node)
 
@@ -60,8 +61,6 @@ class Writer:
     # -- inside --------------------------------------------------------------------------------------------------------
 
     def _rank(self, element: Element) -> int:
-        if self._paged:  # what runs along the pages must stand before them
-            return 0 if element.tag in ("header", "footer") else 1
         return {"header": 0, "footer": 2}.get(element.tag, 1)
 
     def _plain(self, node: Element) -> str:
@@ -69,12 +68,9 @@ class Writer:
         return f"<{name}{self._attributes(node)}>{self.inside(node)}</{name}>"
 
     def _page(self, node: Element) -> str:
-        return f'<span class="bw-{node.tag}"></span>' if self._paged else ""
+        return ""
 
     _pages = _page
-
-    def _attachment(self, node: Element) -> str:
-        return ""
 
     def _br(self, node: Element) -> str:
         return "<br>"
@@ -99,7 +95,7 @@ class Writer:
 
     def _chart(self, node: Element) -> str:
         align = f' style="text-align:{node.get("align")}"' if node.get("align") else ""
-        return f"<div{align}>{svg_of(node, self._theme, self._width)}</div>"
+        return f"<div{align}>{svg_of(node, self._theme, _WIDTH)}</div>"
 
     _barcode = _qr = _chart
 
@@ -180,8 +176,6 @@ def _rules(node: Element) -> list[str]:
         style.append(f"padding:{node.get('padding'):g}pt")
     if node.tag == "columns":
         style.append(f"gap:{node.get('gap') or 18:g}pt;grid-template-columns:{_tracks(node)}")
-    if node.get("bookmark") is False:
-        style.append("bookmark-level:none")
     if node.get("font") is not None:
         style.append(f"font-family:'{node.get('font')}'")
     if node.get("keep") == "together":
