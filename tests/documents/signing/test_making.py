@@ -57,6 +57,8 @@ def test_a_visible_signature(contract: bytes, authority: Authority, check: Check
     picture = document[1].render(may_draw_forms=True).to_numpy()
     area = picture[842 - 680 : 842 - 600, 72:292]
     assert (area < 128).any()
+    assert (area[2:-2, :3] < 200).any(), "the picture fills its field"
+    assert (area[2:-2, -3:] < 200).any()
 
 
 @pytest.mark.parametrize("line", ["{name.__class__}", "{name:>1000000000}", "{who}", "{}", "{0}"])

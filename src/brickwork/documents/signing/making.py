@@ -101,6 +101,7 @@ class _Signing:
         self._field = self._chosen()
 
     def done(self) -> bytes:
+        from pyhanko.pdf_utils.layout import AxisAlignment, SimpleBoxLayoutRule
         from pyhanko.stamp import StaticStampStyle
 
         from brickwork.documents.signing.bridge import Bridge, Session
@@ -110,7 +111,10 @@ class _Signing:
         if session is not None:
             run(check_trust(self._chain, session))
         with self._drawn() as drawn:
-            style = StaticStampStyle.from_pdf_file(str(drawn), border_width=0) if drawn else StaticStampStyle(border_width=0)
+            whole = SimpleBoxLayoutRule(AxisAlignment.ALIGN_MIN, AxisAlignment.ALIGN_MIN)
+            style = StaticStampStyle(border_width=0)
+            if drawn is not None:
+                style = StaticStampStyle.from_pdf_file(str(drawn), border_width=0, background_layout=whole)
             worker = Session(
                 self._metadata(session), bridge, timestamper=self._timestamps, stamp_style=style, new_field_spec=self._new()
             )
