@@ -164,7 +164,7 @@ class Auth:
         context = Context(actor=outer.actor, correlation_id=outer.correlation_id, reason=reason, system=True)
         with self.contexts.use(context), self.database.elevated(context, readonly=readonly) as transaction:
             if reason is not None:
-                self.database._note_system_access(transaction)
+                self.database.audit.system_access(transaction)
             yield transaction
 
     @contextmanager

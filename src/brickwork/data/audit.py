@@ -20,10 +20,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 from brickwork.data.models import SYSTEM_TENANT, Base
 from brickwork.data.pagination import Page, cut, decode_cursor, encode_cursor
 from brickwork.data.types import UTCDateTime
+from brickwork.errors import ValidationError
+from brickwork.kernel.clock import Clock
 from brickwork.kernel.context import Context
+from brickwork.kernel.ids import uuid7
 
 if TYPE_CHECKING:
     from brickwork.data.database import Database
+    from brickwork.data.transaction import Transaction
 
 #: Entries sealed in one transaction: few, since on SQLite others wait for it to end.
 BATCH = 250
@@ -165,7 +169,34 @@ class AuditTrail:
     def note(self, action: str, entity: str, record_id: str, *, detail: dict[str, Any] | None = None) -> None:
         """Write an entry for a deed that is no write, such as a view or an export, in the current transaction."""
         with self._database.transaction() as transaction:
-            self._database._note(transaction, action, entity, record_id, detail)
+            self.append(transaction, action, entity, record_id, detail)
+
+    def append(
+        self, transaction: "Transaction", action: str, entity: str, record_id: str, detail: dict[str, Any] | None = None
+    ) -> None:
+        """`note` for who holds the transaction already."""
+        if transaction.readonly:
+            raise ValidationError("an audited deed needs a transaction that writes")
+        context = transaction.context
+        self._database.backend.note(
+            transaction.connection,
+            {
+                "tenant_id": transaction.tenant,
+                "at": self._database.clock.now(),
+                "actor": context.actor,
+                "action": action,
+                "entity": entity,
+                "record_id": record_id,
+                "after": orjson.dumps(detail, default=str).decode() if detail else None,
+                "reason": (detail or {}).get("reason") or context.reason,
+                "correlation_id": context.correlation_id,
+            },
+        )
+
+    def system_access(self, transaction: "Transaction") -> None:
+        """Note that a transaction of the system's reaches all tenants, and why."""
+        if transaction.scope.system:
+            self.append(transaction, "system_access", "database", transaction.tenant, {"reason": transaction.context.reason})
 
     # -- the chain -------------------------------------------------------------------------------------------------
 
@@ -271,6 +302,18 @@ class AuditTrail:
             if len(rows) < BATCH:
                 return
             after = rows[-1].seq
+
+
+def stamp_of(context: Context, clock: Clock) -> str:
+    """What the triggers that write the trail are told of who writes, why and when."""
+    return orjson.dumps(
+        {
+            "actor": context.actor,
+            "correlation_id": context.correlation_id or str(uuid7()),
+            "reason": context.reason,
+            "at": clock.now().strftime("%Y-%m-%d %H:%M:%S.%f"),
+        }
+    ).decode()
 
 
 def _parameters() -> tuple[Any, Any]:

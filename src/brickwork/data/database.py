@@ -8,14 +8,13 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from brickwork.data import guard
-from brickwork.data.audit import AuditTrail
+from brickwork.data.audit import AuditTrail, stamp_of
 from brickwork.data.backends import backend_for, url_of
 from brickwork.data.lane import Lane
 from brickwork.data.models import check_models, tenant_tables
@@ -33,7 +32,6 @@ from brickwork.errors import (
 from brickwork.kernel.clock import Clock
 from brickwork.kernel.component import Health
 from brickwork.kernel.context import Context, strand
-from brickwork.kernel.ids import uuid7
 
 if TYPE_CHECKING:
     from brickwork.data.spans import Statements
@@ -75,7 +73,7 @@ class Database:
         current = self._joinable()
         if current is None:
             with self.begin(context, readonly=readonly and not context.system) as transaction:
-                self._note_system_access(transaction)
+                self.audit.system_access(transaction)
                 yield transaction
             return
         if (current.context.tenant, current.context.system) != (context.tenant, context.system):
@@ -88,7 +86,7 @@ class Database:
             deed = current.context.reason
             with current.speaking_as(context), current.joined():
                 if context.reason != deed:
-                    self._note_system_access(current)
+                    self.audit.system_access(current)
                 yield current
 
     @contextmanager
@@ -163,7 +161,7 @@ class Database:
     def stamp(self, transaction: Transaction) -> None:
         """Hold the connection to the scope of `transaction`, and tell the audit triggers who writes from now on."""
         transaction.connection.execution_options(brickwork_scope=transaction.scope)
-        stamp = "" if transaction.readonly else _stamp(transaction.context, self.clock)
+        stamp = "" if transaction.readonly else stamp_of(transaction.context, self.clock)
         self.backend.stamp(transaction.connection, transaction.scope, stamp)
 
     def migrate(self) -> None:
@@ -293,7 +291,7 @@ class Database:
     def _begun(self, context: Context, scope: guard.Scope, readonly: bool, first: Opening | None) -> Transaction:
         """A transaction for `scope` that has begun."""
         engine = self.engines.read if readonly else self.engines.write
-        stamp = "" if readonly else _stamp(context, self.clock)
+        stamp = "" if readonly else stamp_of(context, self.clock)
         lane = self._impatient.get()
         impatient = not readonly and lane is not False
         if isinstance(lane, Lane) and (kept := lane.take(readonly=readonly)) is not None:
@@ -377,31 +375,6 @@ class Database:
             except Exception:  # the data is committed whatever happens here
                 log.exception("a plugin failed after a commit")
 
-    def _note_system_access(self, transaction: Transaction) -> None:
-        if transaction.scope.system:
-            reason = transaction.context.reason
-            self._note(transaction, "system_access", "database", transaction.tenant, {"reason": reason})
-
-    def _note(self, transaction: Transaction, action: str, entity: str, record_id: str, detail: dict[str, Any] | None) -> None:
-        """Append an audit entry for a deed that no trigger sees."""
-        if transaction.readonly:
-            raise ValidationError("an audited deed needs a transaction that writes")
-        context = transaction.context
-        self.backend.note(
-            transaction.connection,
-            {
-                "tenant_id": transaction.tenant,
-                "at": self.clock.now(),
-                "actor": context.actor,
-                "action": action,
-                "entity": entity,
-                "record_id": record_id,
-                "after": orjson.dumps(detail, default=str).decode() if detail else None,
-                "reason": (detail or {}).get("reason") or context.reason,
-                "correlation_id": context.correlation_id,
-            },
-        )
-
     def _translate(self, context: ExceptionContext) -> None:
         error = context.sqlalchemy_exception or context.original_exception
         if not isinstance(error, DBAPIError):
@@ -425,14 +398,3 @@ class Database:
 
 def _sent(transaction: Transaction) -> list[Bound]:
     return [] if transaction.opened is None else [transaction.opened]
-
-
-def _stamp(context: Context, clock: Clock) -> str:
-    return orjson.dumps(
-        {
-            "actor": context.actor,
-            "correlation_id": context.correlation_id or str(uuid7()),
-            "reason": context.reason,
-            "at": clock.now().strftime("%Y-%m-%d %H:%M:%S.%f"),
-        }
-    ).decode()

@@ -175,7 +175,7 @@ class Transaction:
         """
         if not reason.strip():
             raise ValidationError("an unscoped block needs a reason; it goes into the audit trail", field="reason")
-        self._database._note(self, "unscoped", "database", self.tenant, {"reason": reason})
+        self._database.audit.append(self, "unscoped", "database", self.tenant, {"reason": reason})
         outer = bool(self.connection.get_execution_options().get(UNSCOPED))
         self.connection.execution_options(**{UNSCOPED: True})
         try:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
@@ -97,7 +98,7 @@ class Platform:
         self.clock: Clock = clock or SystemClock()
         self.contexts = ContextStack()
         own_modules = [_product_module(name) for name in read_modules(settings, file=settings_file)]
-        self.plugins = Plugins([_module(name) for name in BUILTIN], [*own_modules, *plugins], discover=discover)
+        self.plugins = Plugins([import_module(name) for name in BUILTIN], [*own_modules, *plugins], discover=discover)
         self.settings = read_settings(
             self.plugins.components, settings, backends=list(self.plugins.backends.values()), file=settings_file
         )
@@ -390,14 +391,8 @@ class Platform:
             return self._services[name]
 
 
-def _module(name: str) -> object:
-    from importlib import import_module
-
-    return import_module(name)
-
-
 def _product_module(name: str) -> object:
     try:
-        return _module(name)
+        return import_module(name)
     except ImportError as error:
         raise PluginError(f"platform.modules: {name!r} can't be imported: {error}", field="platform.modules") from None
